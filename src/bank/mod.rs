@@ -1,0 +1,1 @@
+//! The bank: routes, transacoes, extratos, and the calls of the procedures; no I/O.

@@ -1,0 +1,69 @@
+//! Every bound of the server, in one place, with the relations between them held at compile time.
+//!
+//! Units last in names: `_BYTES`, `_MS`, `_MAX` (a count). The times and sizes are the HTTP
+//! contract's (docs/api.md); what can be set by the environment has only its default here.
+
+/// A request's head: request line and fields with the empty line (431 above).
+pub const HEAD_BYTES_MAX: usize = 8 * 1024;
+/// Field lines in a head or a trailer section (431 above).
+pub const FIELDS_MAX: usize = 64;
+/// A request's body after its transfer coding is taken off (413 above).
+pub const BODY_BYTES_MAX: usize = 4 * 1024;
+/// One chunk-size line with its extensions (400 above).
+pub const CHUNK_LINE_BYTES_MAX: usize = 256;
+/// Characters (Unicode scalar values) in a descricao.
+pub const DESCRICAO_CHARS_MAX: usize = 10;
+/// Bytes in a descricao: UTF-8 takes at most four a character.
+pub const DESCRICAO_BYTES_MAX: usize = 4 * DESCRICAO_CHARS_MAX;
+/// Transacoes that an extrato lists.
+pub const EXTRATO_ROWS_MAX: usize = 10;
+
+/// Operations of one connection that wait or are in flight; what follows stays undecoded.
+pub const CONNECTION_OPERATIONS_MAX: usize = 64;
+/// Connections of one worker (default of `MAX_CONNECTIONS`); one more gets 503 and is closed.
+pub const CONNECTIONS_MAX: usize = 4096;
+/// Operations that wait in one worker's queue (default of `MAX_QUEUE`); one more gets 503.
+pub const QUEUE_MAX: usize = 8192;
+/// Clientes whose extratos are read in one flight.
+pub const FLIGHT_EXTRATOS_MAX: usize = 16;
+/// Transacoes in one flight: all that can wait.
+pub const FLIGHT_TRANSACOES_MAX: usize = QUEUE_MAX;
+/// A PostgreSQL message longer than this ends the session.
+pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// A worker looks at its deadlines this often.
+pub const TICK_MS: u64 = 100;
+/// From an operation's last byte to its answer, at most.
+pub const OPERATION_MS: u64 = 4_500;
+/// From a request's first byte to its last, at most (408).
+pub const REQUEST_MS: u64 = 5_000;
+/// For an answer to be taken by its reader, at most (reset).
+pub const WRITE_MS: u64 = 10_000;
+/// A connection on which nothing was asked for so long is closed.
+pub const IDLE_MS: u64 = 75_000;
+/// After a refusal that closes, what still arrives is read and dropped for so long.
+pub const LINGER_MS: u64 = 1_000;
+/// A database that is away for longer than this is answered for at once (503).
+pub const DATABASE_AWAY_MS: u64 = 5_000;
+/// A flight whose replies take longer than this breaks its session.
+pub const FLIGHT_MS: u64 = 10_000;
+/// `statement_timeout` of every session: a backend that lost its frontend is soon gone.
+pub const STATEMENT_MS: u64 = 2_000;
+/// The longest pause between two attempts to reach the database.
+pub const RECONNECT_MS_MAX: u64 = 250;
+/// While draining, new connections are still taken for so long.
+pub const DRAIN_ACCEPT_MS: u64 = 1_000;
+/// While draining, idle connections are closed after so long.
+pub const DRAIN_IDLE_MS: u64 = 3_000;
+/// The process ends within this of the signal.
+pub const DRAIN_MS: u64 = 10_000;
+
+const _: () = assert!(CHUNK_LINE_BYTES_MAX < BODY_BYTES_MAX);
+const _: () = assert!(CONNECTION_OPERATIONS_MAX <= QUEUE_MAX);
+const _: () = assert!(FLIGHT_TRANSACOES_MAX <= QUEUE_MAX);
+// A row of the batch procedure's reply, three arrays of eight bytes and a length each, fits a message.
+const _: () = assert!(FLIGHT_TRANSACOES_MAX * 36 < MESSAGE_BYTES_MAX);
+const _: () = assert!(2 * TICK_MS < OPERATION_MS && OPERATION_MS < REQUEST_MS);
+const _: () = assert!(STATEMENT_MS < OPERATION_MS && OPERATION_MS < FLIGHT_MS);
+const _: () = assert!(DRAIN_ACCEPT_MS < DRAIN_IDLE_MS && DRAIN_IDLE_MS < DRAIN_MS);
+const _: () = assert!(OPERATION_MS + DRAIN_IDLE_MS < DRAIN_MS);

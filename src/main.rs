@@ -1,0 +1,2 @@
+//! The `crebito` binary: allocator, settings, start, exit code; no logic.
+fn main() {}

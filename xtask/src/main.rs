@@ -1,0 +1,2 @@
+//! `cargo xtask`: crebito's tasks.
+fn main() {}
