@@ -30,6 +30,8 @@ pub const FLIGHT_EXTRATOS_MAX: usize = 16;
 pub const FLIGHT_TRANSACOES_MAX: usize = QUEUE_MAX;
 /// A PostgreSQL message longer than this ends the session.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A call's reply, all its messages together, longer than this ends the session.
+pub const REPLY_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 
 /// A worker looks at its deadlines this often.
 pub const TICK_MS: u64 = 100;
@@ -63,6 +65,8 @@ const _: () = assert!(CONNECTION_OPERATIONS_MAX <= QUEUE_MAX);
 const _: () = assert!(FLIGHT_TRANSACOES_MAX <= QUEUE_MAX);
 // A row of the batch procedure's reply, three arrays of eight bytes and a length each, fits a message.
 const _: () = assert!(FLIGHT_TRANSACOES_MAX * 36 < MESSAGE_BYTES_MAX);
+// A whole message more fits a reply, so that rows and notices together never reach its end.
+const _: () = assert!(MESSAGE_BYTES_MAX < REPLY_BYTES_MAX);
 const _: () = assert!(2 * TICK_MS < OPERATION_MS && OPERATION_MS < REQUEST_MS);
 const _: () = assert!(STATEMENT_MS < OPERATION_MS && OPERATION_MS < FLIGHT_MS);
 const _: () = assert!(DRAIN_ACCEPT_MS < DRAIN_IDLE_MS && DRAIN_IDLE_MS < DRAIN_MS);
