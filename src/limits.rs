@@ -11,6 +11,8 @@ pub const FIELDS_MAX: usize = 64;
 pub const BODY_BYTES_MAX: usize = 4 * 1024;
 /// One chunk-size line with its extensions (400 above).
 pub const CHUNK_LINE_BYTES_MAX: usize = 256;
+/// What a request that is not yet whole takes of its connection's buffer stays below this.
+pub const REQUEST_BYTES_MAX: usize = HEAD_BYTES_MAX + BODY_BYTES_MAX + CHUNK_LINE_BYTES_MAX;
 /// Characters (Unicode scalar values) in a descricao.
 pub const DESCRICAO_CHARS_MAX: usize = 10;
 /// Bytes in a descricao: UTF-8 takes at most four a character.
