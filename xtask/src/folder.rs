@@ -1,0 +1,149 @@
+//! Private folders: short enough for sockets, reachable by other accounts, gone with their owner.
+
+use std::env;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::machine;
+use crate::process::{self, Process};
+
+/// How private folders' names begin.
+const PREFIX: &str = "crebito-";
+/// The owner's pid and start time.
+const OWNER: &str = "owner";
+/// The pid and start time of each process that was started in it.
+const PROCESSES: &str = "processes";
+/// A path of a Unix socket has 108 bytes with its NUL (unix(7)); this is left for a folder that
+/// has `pg/.s.PGSQL.65535.lock` or the like in it.
+const PATH_BYTES_MAX: usize = 60;
+
+/// A temporary folder with short paths, removed on drop. What a killed owner left is removed,
+/// and its processes ended, when the next one is made.
+#[derive(Debug)]
+pub(crate) struct Private {
+    path: PathBuf,
+}
+
+impl Private {
+    pub fn create() -> Result<Private, Error> {
+        let base = base()?;
+        sweep(&base);
+        let made = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .rand_bytes(6)
+            .tempdir_in(&base);
+        let path = made.map_err(Error::while_doing(base.display()))?.keep();
+        let private = Private { path };
+        let me = std::process::id();
+        let started = process::stat(me).map_or(0, |stat| stat.started);
+        fs::write(private.path.join(OWNER), format!("{me} {started}\n"))?;
+        // Others may pass through, to the socket whose name they know, and may not look around.
+        fs::set_permissions(&private.path, fs::Permissions::from_mode(0o711))?;
+        Ok(private)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Notes a process for the sweep, should this one be killed.
+    pub fn note(&self, process: &Process) -> Result<(), Error> {
+        let file = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.path.join(PROCESSES));
+        writeln!(file?, "{} {}", process.pid, process.started)?;
+        Ok(())
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Where private folders are: TMPDIR, /tmp or /dev/shm, the first that is short and open to all.
+pub(crate) fn base() -> Result<PathBuf, Error> {
+    let fits = |folder: &PathBuf| {
+        folder.as_os_str().len() + PREFIX.len() + 6 <= PATH_BYTES_MAX
+            && machine::traversable(folder)
+    };
+    [
+        env::temp_dir(),
+        PathBuf::from("/tmp"),
+        PathBuf::from("/dev/shm"),
+    ]
+    .into_iter()
+    .find(fits)
+    .ok_or_else(|| Error::new("no temporary folder that is short and open to all accounts"))
+}
+
+/// Ends and removes what was left by owners that are gone. Best effort, one's own only.
+fn sweep(base: &Path) {
+    let Ok(entries) = fs::read_dir(base) else {
+        return;
+    };
+    let me = rustix::process::geteuid().as_raw();
+    for folder in entries.flatten().map(|entry| entry.path()) {
+        let named = folder.file_name().and_then(|name| name.to_str());
+        let mine = fs::symlink_metadata(&folder).is_ok_and(|found| found.uid() == me);
+        if !mine || !named.is_some_and(|name| name.starts_with(PREFIX)) {
+            continue;
+        }
+        let Ok(owner) = fs::read_to_string(folder.join(OWNER)) else {
+            continue;
+        };
+        if processes(&owner).is_empty() {
+            let noted = fs::read_to_string(folder.join(PROCESSES)).unwrap_or_default();
+            for mut left in processes(&noted) {
+                left.kill_group();
+                left.wait(Duration::from_secs(5));
+            }
+            let _ = fs::remove_dir_all(&folder);
+        }
+    }
+}
+
+/// Those of the noted processes that still run.
+fn processes(noted: &str) -> Vec<Process> {
+    let alive = |line: &str| {
+        let (pid, started) = line.split_once(' ')?;
+        Process::adopt(pid.parse().ok()?, started.parse().ok()?, Path::new(""))
+    };
+    noted.lines().filter_map(alive).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Lifetime;
+    use std::process::Command;
+
+    #[test]
+    fn what_a_dead_owner_left_is_swept() {
+        let stale = Private::create().unwrap();
+        let log = stale.path().join("log");
+        let mut sleep = Command::new("sleep");
+        sleep.arg("600");
+        let mut left = Process::start(sleep, &log, None, Lifetime::Detached).unwrap();
+        stale.note(&left).unwrap();
+        let fresh = Private::create().unwrap();
+        assert!(left.is_alive(), "its owner lives: it must not be touched");
+
+        // The pid of this process, with the start time of one that had it before.
+        fs::write(
+            stale.path().join(OWNER),
+            format!("{} 1\n", std::process::id()),
+        )
+        .unwrap();
+        let other = Private::create().unwrap();
+        assert!(left.wait(Duration::from_secs(5)).is_some());
+        assert!(!stale.path().exists());
+        assert!(fresh.path().exists() && other.path().exists());
+    }
+}

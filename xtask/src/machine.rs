@@ -1,0 +1,119 @@
+//! What is asked of the machine: accounts, free ports, folders that others can reach.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::error::Error;
+
+/// An account of this machine.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Account {
+    pub name: String,
+    pub uid: u32,
+    pub gid: u32,
+}
+
+impl Account {
+    /// The account called `name`, if /etc/passwd has it.
+    pub fn named(name: &str) -> Option<Account> {
+        let passwd = fs::read_to_string("/etc/passwd").ok()?;
+        passwd.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let found = fields.next()? == name;
+            let uid = fields.nth(1)?.parse().ok()?;
+            let gid = fields.next()?.parse().ok()?;
+            found.then(|| Account {
+                name: name.to_owned(),
+                uid,
+                gid,
+            })
+        })
+    }
+}
+
+/// Whether this process is root: PostgreSQL refuses to be, and NGINX gives its workers away.
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// As root, the account that PostgreSQL runs under; else none, since it runs as we do.
+pub(crate) fn postgres_account() -> Result<Option<Account>, Error> {
+    if !is_root() {
+        return Ok(None);
+    }
+    let account = Account::named("postgres").or_else(|| Account::named("nobody"));
+    let sentence = "PostgreSQL does not run as root, and neither `postgres` nor `nobody` exists";
+    account.map(Some).ok_or_else(|| Error::new(sentence))
+}
+
+/// As root, the account of NGINX's workers; else none.
+pub(crate) fn nginx_account() -> Option<Account> {
+    let account = || {
+        ["www-data", "nginx", "nobody"]
+            .into_iter()
+            .find_map(Account::named)
+    };
+    is_root().then(account).flatten()
+}
+
+/// Whether any account can pass through `path` and every folder above it.
+pub(crate) fn traversable(path: &Path) -> bool {
+    path.ancestors().all(|folder| {
+        fs::metadata(folder).is_ok_and(|found| found.permissions().mode() & 0o001 != 0)
+    })
+}
+
+/// A TCP port of 127.0.0.1 that nobody listens on right now.
+///
+/// Below the kernel's own range for outgoing connections (32768 up by default): a port of that
+/// range, free a moment ago, may be one end of a load generator's connection by the time it is
+/// bound. Another process may still be faster, so whoever binds it tries again with another.
+pub(crate) fn free_port() -> Result<u16, Error> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    const FIRST: u32 = 20_000;
+    const SPAN: u32 = 12_000;
+    let start = std::process::id().wrapping_mul(2_654_435_761) >> 8;
+    for _ in 0..SPAN {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST + start.wrapping_add(step) % SPAN;
+        let port = u16::try_from(port).map_err(Error::while_doing("a port"))?;
+        if port_is_free(port) {
+            return Ok(port);
+        }
+    }
+    Err(Error::new("no TCP port between 20000 and 32000 is free"))
+}
+
+/// Whether `port` can be bound on every address of this machine.
+pub(crate) fn port_is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_is_account_0() {
+        let root = Account {
+            name: "root".to_owned(),
+            uid: 0,
+            gid: 0,
+        };
+        assert_eq!(Account::named("root"), Some(root));
+        assert_eq!(Account::named("no such account"), None);
+    }
+
+    #[test]
+    fn a_taken_port_is_not_free() {
+        let port = free_port().unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        assert!(!port_is_free(port));
+        assert_ne!(free_port().unwrap(), port);
+        drop(listener);
+        assert!(port_is_free(port));
+    }
+}

@@ -1,0 +1,89 @@
+//! Where the programs that the stack is made of are found.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::error::Error;
+
+/// A program of PostgreSQL: in the folder `PG_BIN` if that is set, else on PATH, else in the
+/// newest of Debian's /usr/lib/postgresql/*/bin. A client program that `PG_BIN` lacks (some
+/// packages have the server alone) is looked for in the other places.
+pub fn postgresql(name: &str) -> Result<PathBuf, Error> {
+    let chosen = env::var_os("PG_BIN").map(PathBuf::from);
+    if let Some(found) = chosen
+        .as_ref()
+        .and_then(|folder| executable(&folder.join(name)))
+    {
+        return Ok(found);
+    }
+    if let (Some(folder), "postgres" | "initdb") = (&chosen, name) {
+        let sentence = format!(
+            "PG_BIN is {}, and there is no `{name}` in it",
+            folder.display()
+        );
+        return Err(Error::new(sentence));
+    }
+    let found = on_path(name).or_else(|| {
+        let folders = debian_folders();
+        folders
+            .iter()
+            .rev()
+            .find_map(|folder| executable(&folder.join(name)))
+    });
+    found.ok_or_else(|| Error::new(format!("PostgreSQL's `{name}` is not on this machine")))
+}
+
+/// NGINX, on PATH or where Debian puts it (its sbin is not on everybody's PATH).
+pub fn nginx() -> Result<PathBuf, Error> {
+    let found = on_path("nginx").or_else(|| executable(Path::new("/usr/sbin/nginx")));
+    found.ok_or_else(|| Error::new("`nginx` is not on this machine"))
+}
+
+/// The load generator of the benchmark.
+pub fn wrk() -> Result<PathBuf, Error> {
+    on_path("wrk").ok_or_else(|| Error::new("`wrk` is not on this machine"))
+}
+
+/// What `program --version` (or `-v`) says, on one line.
+pub fn version(program: &Path, flag: &str) -> Result<String, Error> {
+    let what = format!("{} {flag}", program.display());
+    let output = Command::new(program)
+        .arg(flag)
+        .output()
+        .map_err(Error::while_doing(what))?;
+    let said = if output.stdout.is_empty() {
+        output.stderr
+    } else {
+        output.stdout
+    };
+    Ok(String::from_utf8_lossy(&said).trim().to_owned())
+}
+
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).find_map(|folder| executable(&folder.join(name)))
+}
+
+/// Debian's folders of PostgreSQL's programs, oldest version first.
+fn debian_folders() -> Vec<PathBuf> {
+    let Ok(versions) = fs::read_dir("/usr/lib/postgresql") else {
+        return Vec::new();
+    };
+    let mut folders: Vec<(u32, PathBuf)> = versions
+        .flatten()
+        .filter_map(|entry| {
+            let version = entry.file_name().to_str()?.parse().ok()?;
+            Some((version, entry.path().join("bin")))
+        })
+        .collect();
+    folders.sort();
+    folders.into_iter().map(|(_, folder)| folder).collect()
+}
+
+fn executable(path: &Path) -> Option<PathBuf> {
+    let found = fs::metadata(path).ok()?;
+    (found.is_file() && found.permissions().mode() & 0o111 != 0).then(|| path.to_owned())
+}

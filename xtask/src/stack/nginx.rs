@@ -1,0 +1,224 @@
+//! NGINX, run with the checkout's nginx.conf into which a stack's own addresses are filled.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::options::Address;
+use super::replica::get;
+use crate::error::Error;
+use crate::machine;
+use crate::process::{Lifetime, Process, tail};
+use crate::programs;
+
+/// Longer than a start takes; the end of patience, not a measure.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a stack fills into nginx.conf.
+#[derive(Debug)]
+pub(crate) struct Filling<'a> {
+    pub listen: SocketAddr,
+    pub servers: &'a [Address],
+    /// Instead of /tmp, for the pid file and temporary files.
+    pub folder: &'a Path,
+}
+
+/// `conf` with the lines that are marked `# xtask: listen`, `server` and `folder` changed: their
+/// address, or the beginning of their path. The first line of the servers is repeated for each
+/// address with its parameters, the others go.
+///
+/// # Errors
+/// A mark is missing, is not known, or is on a line that does not look as it should.
+pub(crate) fn fill(conf: &str, filling: &Filling) -> Result<String, Error> {
+    let (mut listens, mut servers, mut folders) = (0, 0, 0);
+    let mut filled = String::new();
+    for line in conf.lines() {
+        let Some((directive, mark)) = line.split_once("# xtask: ") else {
+            filled.push_str(line);
+            filled.push('\n');
+            continue;
+        };
+        let odd = || Error::new(format!("nginx.conf: what is to be filled in here? {line}"));
+        match mark.trim() {
+            "listen" => {
+                listens += 1;
+                filled +=
+                    &with_value(directive, |_| Some(filling.listen.to_string())).ok_or_else(odd)?;
+            }
+            "server" => {
+                servers += 1;
+                let all = if servers == 1 { filling.servers } else { &[] };
+                for server in all {
+                    let own = with_value(directive, |_| Some(server.to_string()));
+                    filled += &own.ok_or_else(odd)?;
+                }
+            }
+            "folder" => {
+                folders += 1;
+                let own = |value: &str| {
+                    let rest = value.strip_prefix("/tmp/")?;
+                    Some(filling.folder.join(rest).display().to_string())
+                };
+                filled += &with_value(directive, own).ok_or_else(odd)?;
+            }
+            _ => return Err(odd()),
+        }
+    }
+    if listens != 1 || servers == 0 || folders == 0 || filling.servers.is_empty() {
+        let sentence = "nginx.conf: lines marked `# xtask: listen`, `server`, `folder` are missing";
+        return Err(Error::new(sentence));
+    }
+    Ok(filled)
+}
+
+/// `name value rest;` with another value.
+fn with_value(directive: &str, other: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let (name, rest) = directive.trim().split_once(char::is_whitespace)?;
+    let rest = rest.trim_start();
+    let end = rest.find([' ', ';'])?;
+    let (value, rest) = rest.split_at_checked(end)?;
+    Some(format!("{name} {}{}\n", other(value)?, rest.trim_end()))
+}
+
+/// NGINX's place and process.
+#[derive(Debug)]
+pub(crate) struct Nginx {
+    pub address: SocketAddr,
+    pub folder: PathBuf,
+    pub log: PathBuf,
+    pub process: Option<Process>,
+}
+
+impl Nginx {
+    /// Writes the configuration for these servers.
+    pub fn configure(&self, servers: &[Address]) -> Result<(), Error> {
+        let path = super::checkout().join("nginx.conf");
+        let conf = fs::read_to_string(&path).map_err(Error::while_doing(path.display()))?;
+        let filling = Filling {
+            listen: self.address,
+            servers,
+            folder: &self.folder,
+        };
+        fs::create_dir_all(&self.folder).map_err(Error::while_doing(self.folder.display()))?;
+        fs::write(self.conf(), fill(&conf, &filling)?)?;
+        Ok(())
+    }
+
+    fn conf(&self) -> PathBuf {
+        self.folder.join("nginx.conf")
+    }
+
+    /// Starts it and waits until it answers; 502 and 503 are answers too.
+    pub fn start(&mut self, lifetime: Lifetime) -> Result<(), Error> {
+        let mut command = Command::new(programs::nginx()?);
+        let user = machine::nginx_account().map(|account| format!("user {};", account.name));
+        let global = format!("daemon off; {}", user.unwrap_or_default());
+        command
+            .arg("-c")
+            .arg(self.conf())
+            .arg("-p")
+            .arg(&self.folder);
+        command.arg("-e").arg(&self.log).arg("-g").arg(global);
+        let mut process = Process::start(command, &self.log, None, lifetime)?;
+        let start = Instant::now();
+        let failure = loop {
+            if process.ended().is_some() {
+                break "did not start";
+            }
+            if get(&Address::Tcp(self.address), "/healthz").is_ok() {
+                self.process = Some(process);
+                return Ok(());
+            }
+            if start.elapsed() > PATIENCE {
+                process.kill_group();
+                break "does not answer";
+            }
+            thread::sleep(Duration::from_millis(10));
+        };
+        Err(Error::new(format!(
+            "NGINX {failure}:\n{}",
+            tail(&self.log, 20)
+        )))
+    }
+
+    /// Has it read its configuration again; connections and requests go on.
+    pub fn reload(&self) {
+        if let Some(process) = &self.process {
+            process.signal(Signal::HUP);
+        }
+    }
+
+    /// Lets it answer what it has, then ends it; kills it after `patience`.
+    pub fn stop(&mut self, patience: Duration) {
+        if let Some(mut process) = self.process.take() {
+            process.stop(Signal::QUIT, patience);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONF: &str = "\
+pid /tmp/nginx.pid; # xtask: folder
+upstream crebito {
+    least_conn; # a comment
+    server unix:/run/a.sock max_fails=3 fail_timeout=1s; # xtask: server
+    server unix:/run/b.sock max_fails=3 fail_timeout=1s; # xtask: server
+}
+listen 9999 backlog=4096; # xtask: listen
+";
+
+    fn fill_with(conf: &str) -> Result<String, Error> {
+        let servers = [
+            Address::Unix("/p/1.sock".into()),
+            Address::Tcp(([127, 0, 0, 1], 8080).into()),
+            Address::Unix("/p/3.sock".into()),
+        ];
+        let listen = ([127, 0, 0, 1], 4000).into();
+        fill(
+            conf,
+            &Filling {
+                listen,
+                servers: &servers,
+                folder: Path::new("/p"),
+            },
+        )
+    }
+
+    #[test]
+    fn marked_lines_are_filled_and_no_others() {
+        let expected = "\
+pid /p/nginx.pid;
+upstream crebito {
+    least_conn; # a comment
+server unix:/p/1.sock max_fails=3 fail_timeout=1s;
+server 127.0.0.1:8080 max_fails=3 fail_timeout=1s;
+server unix:/p/3.sock max_fails=3 fail_timeout=1s;
+}
+listen 127.0.0.1:4000 backlog=4096;
+";
+        assert_eq!(fill_with(CONF).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_missing_or_unknown_mark_is_an_error() {
+        for mark in ["# xtask: listen", "# xtask: server", "# xtask: folder"] {
+            assert!(
+                fill_with(&CONF.replace(mark, "")).is_err(),
+                "{mark} is gone"
+            );
+            assert!(
+                fill_with(&CONF.replace(mark, "# xtask: lisp")).is_err(),
+                "{mark} is odd"
+            );
+        }
+        assert!(fill_with(&CONF.replace("/tmp/", "/run/")).is_err());
+    }
+}

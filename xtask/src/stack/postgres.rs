@@ -1,0 +1,420 @@
+//! A PostgreSQL server of our own: made, started, asked, stopped.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::options::{Address, Shutdown, Sockets};
+use super::template;
+use crate::error::Error;
+use crate::folder::Private;
+use crate::machine::{self, Account};
+use crate::process::{Lifetime, Process};
+use crate::programs;
+
+/// The role that replicas use, and the name of its database.
+pub const ROLE: &str = "crebito";
+/// The superuser, for tests and set-up.
+pub const SUPERUSER: &str = "postgres";
+/// PostgreSQL's own; on Unix sockets alone it is part of a file's name, and taken by nobody.
+const PORT: u16 = 5432;
+/// Longer than a recovery takes; the end of patience, not a measure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What every server gets: durable in full (`fsync`, `full_page_writes` and `synchronous_commit`
+/// stay on), sized for the contest's share of a machine. docker-compose.yml has the same.
+pub const SETTINGS: [(&str, &str); 11] = [
+    ("shared_buffers", "64MB"),
+    ("max_connections", "50"),
+    // No standby and no archive here: the WAL need not carry what only they read.
+    ("wal_level", "minimal"),
+    ("max_wal_senders", "0"),
+    // A checkpoint makes a tail of latencies; recovery after a crash may take seconds for that.
+    ("max_wal_size", "1GB"),
+    ("checkpoint_timeout", "15min"),
+    // Statements of microseconds: neither compilation nor parallel workers ever pay.
+    ("jit", "off"),
+    ("max_parallel_workers_per_gather", "0"),
+    ("huge_pages", "off"),
+    ("timezone", "UTC"),
+    ("log_timezone", "UTC"),
+];
+
+/// Where a server is put and what it is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Its data; made by initdb if it is not there.
+    pub data: PathBuf,
+    /// The folder of its Unix socket, which is given to its account alone.
+    pub sockets_folder: PathBuf,
+    pub log: PathBuf,
+    /// Whether it listens on 127.0.0.1 too.
+    pub sockets: Sockets,
+    pub settings: Vec<(String, String)>,
+    /// Lines of pg_hba.conf that come before the defaults.
+    pub hba: Vec<String>,
+    pub lifetime: Lifetime,
+}
+
+/// A running (or stopped) PostgreSQL server; a private one is stopped and removed on drop.
+#[derive(Debug)]
+pub struct Postgres {
+    plan: Plan,
+    account: Option<Account>,
+    port: u16,
+    /// Of [`ROLE`] over TCP.
+    password: String,
+    process: Option<Process>,
+    /// Last, so that the folder goes after the server.
+    private: Option<Private>,
+}
+
+impl Postgres {
+    /// A private server with its own folders, on a Unix socket and on a free port of 127.0.0.1,
+    /// with database and role `crebito` and without the bank's schema ([`Postgres::apply_sql`]).
+    ///
+    /// `settings` are postgresql.conf's, and win over [`SETTINGS`]. The lines of `hba`
+    /// (pg_hba.conf) come before the defaults, which are: everybody is trusted over the Unix
+    /// socket, and needs a SCRAM password over TCP. Role `postgres` is always trusted over the
+    /// Unix socket. Makes one server of a fresh cluster; the cluster's template is kept in the
+    /// temporary folder, since initdb takes longer than all the rest.
+    ///
+    /// # Errors
+    /// PostgreSQL is not on this machine, or does not start with these settings.
+    pub fn private(settings: &[(&str, &str)], hba: &[&str]) -> Result<Postgres, Error> {
+        let private = Private::create()?;
+        let owned = |pair: &(&str, &str)| (pair.0.to_owned(), pair.1.to_owned());
+        let plan = Plan {
+            data: private.path().join("data"),
+            sockets_folder: private.path().join("pg"),
+            log: private.path().join("postgres.log"),
+            sockets: Sockets::Tcp,
+            settings: settings.iter().map(owned).collect(),
+            hba: hba.iter().map(|&line| line.to_owned()).collect(),
+            lifetime: Lifetime::Owned(Signal::QUIT),
+        };
+        let mut postgres = Postgres::create(plan)?;
+        if let Some(process) = &postgres.process {
+            private.note(process)?;
+        }
+        postgres.private = Some(private);
+        Ok(postgres)
+    }
+
+    /// Makes the cluster if there is none, and starts the server.
+    pub(crate) fn create(plan: Plan) -> Result<Postgres, Error> {
+        let account = machine::postgres_account()?;
+        owned_folder(&plan.sockets_folder, account.as_ref())?;
+        if !plan.data.join("PG_VERSION").exists() {
+            template::copy_to(&plan.data, account.as_ref())?;
+        }
+        let password = random_password()?;
+        let mut postgres = Postgres {
+            plan,
+            account,
+            port: PORT,
+            password,
+            process: None,
+            private: None,
+        };
+        postgres.start_on_free_port()?;
+        if postgres.plan.sockets == Sockets::Tcp {
+            let password = &postgres.password;
+            let secret = format!("ALTER ROLE {ROLE} PASSWORD '{password}'");
+            postgres.psql(&format!(
+                "SET password_encryption = 'scram-sha-256'; {secret}"
+            ))?;
+        }
+        Ok(postgres)
+    }
+
+    fn start_on_free_port(&mut self) -> Result<(), Error> {
+        if self.plan.sockets == Sockets::Unix {
+            return self.start();
+        }
+        let mut attempts_left = 5;
+        loop {
+            self.port = machine::free_port()?;
+            let started = self.start();
+            attempts_left -= 1;
+            let lost = |error: &Error| error.to_string().contains("Address already in use");
+            match started {
+                Err(error) if attempts_left > 0 && lost(&error) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Starts the server, where it was before, and waits until it accepts sessions.
+    ///
+    /// # Errors
+    /// It ended instead: the error has the last lines of its log.
+    pub fn start(&mut self) -> Result<(), Error> {
+        self.write_hba()?;
+        let before = fs::metadata(&self.plan.log).map_or(0, |log| log.len());
+        let mut command = Command::new(programs::postgresql("postgres")?);
+        command
+            .arg("-D")
+            .arg(&self.plan.data)
+            .arg("-k")
+            .arg(&self.plan.sockets_folder);
+        command
+            .arg("-p")
+            .arg(self.port.to_string())
+            .current_dir(&self.plan.sockets_folder);
+        let listen = if self.plan.sockets == Sockets::Tcp {
+            "127.0.0.1"
+        } else {
+            ""
+        };
+        command.arg("-c").arg(format!("listen_addresses={listen}"));
+        let defaults = SETTINGS.iter().map(|&(name, value)| (name, value));
+        let own = self
+            .plan
+            .settings
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in defaults.chain(own) {
+            command.arg("-c").arg(format!("{name}={value}"));
+        }
+        let account = self.account.as_ref();
+        let mut process = Process::start(command, &self.plan.log, account, self.plan.lifetime)?;
+        let started = self.wait_until_ready(&mut process, before);
+        self.process = Some(process);
+        if started.is_ok() {
+            self.note()?;
+        }
+        started
+    }
+
+    fn note(&self) -> Result<(), Error> {
+        match (&self.private, &self.process) {
+            (Some(private), Some(process)) => private.note(process),
+            _ => Ok(()),
+        }
+    }
+
+    /// The last line of postmaster.pid says when it accepts sessions (pg_ctl(1) looks there too).
+    fn wait_until_ready(&self, process: &mut Process, log_before: u64) -> Result<(), Error> {
+        let start = Instant::now();
+        let pid_file = self.plan.data.join("postmaster.pid");
+        loop {
+            let lines = fs::read_to_string(&pid_file).unwrap_or_default();
+            let mut lines = lines.lines();
+            let own = lines
+                .next()
+                .is_some_and(|pid| pid.trim() == process.pid.to_string());
+            if own && lines.nth(6).is_some_and(|status| status.trim() == "ready") {
+                return Ok(());
+            }
+            let said = || self.log_since(log_before);
+            if process.ended().is_some() {
+                return Err(Error::new(format!("PostgreSQL did not start:\n{}", said())));
+            }
+            if start.elapsed() > PATIENCE {
+                return Err(Error::new(format!("PostgreSQL is not ready:\n{}", said())));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn log_since(&self, before: u64) -> String {
+        let log = fs::read(&self.plan.log).unwrap_or_default();
+        let since = usize::try_from(before)
+            .ok()
+            .and_then(|before| log.get(before..));
+        String::from_utf8_lossy(since.unwrap_or_default()).into_owned()
+    }
+
+    fn write_hba(&self) -> Result<(), Error> {
+        let mut lines = vec![format!("local all {SUPERUSER} trust")];
+        lines.extend(self.plan.hba.iter().cloned());
+        // The folder of the socket is the lock: none but its account (and root) get that far.
+        lines.push("local all all trust".to_owned());
+        lines.push("host all all 127.0.0.1/32 scram-sha-256\n".to_owned());
+        let path = self.plan.data.join("pg_hba.conf");
+        fs::write(&path, lines.join("\n")).map_err(Error::while_doing(path.display()))
+    }
+
+    /// Stops the server and waits for its end; nothing happens if it does not run.
+    pub fn stop(&mut self, mode: Shutdown) {
+        let signal = match mode {
+            Shutdown::Fast => Signal::INT,
+            Shutdown::Immediate => Signal::QUIT,
+        };
+        if let Some(mut process) = self.process.take() {
+            process.stop(signal, PATIENCE);
+        }
+    }
+
+    /// The postmaster's process; none while it is stopped.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(|process| process.pid)
+    }
+
+    pub(crate) fn process(&self) -> Option<&Process> {
+        self.process.as_ref()
+    }
+
+    /// Leaves the server running when this is dropped.
+    pub(crate) fn detach(&mut self) -> Option<Process> {
+        self.process.take()
+    }
+
+    /// The port of 127.0.0.1 and of the Unix socket's name.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The folder of the Unix socket.
+    pub fn socket_folder(&self) -> &Path {
+        &self.plan.sockets_folder
+    }
+
+    /// The file that the server logs to.
+    pub fn log(&self) -> &Path {
+        &self.plan.log
+    }
+
+    /// A `DATABASE_URL` of database `crebito` for this role, over TCP or the Unix socket, in
+    /// libpq's form. An empty password is left out.
+    pub fn url(&self, user: &str, password: &str, over: Sockets) -> String {
+        let secret = if password.is_empty() {
+            String::new()
+        } else {
+            format!(":{password}")
+        };
+        let port = self.port;
+        match over {
+            Sockets::Tcp => format!("postgresql://{user}{secret}@127.0.0.1:{port}/{ROLE}"),
+            Sockets::Unix => {
+                let folder = self.plan.sockets_folder.display();
+                let port = if port == PORT {
+                    String::new()
+                } else {
+                    format!("&port={port}")
+                };
+                format!("postgresql://{user}{secret}@/{ROLE}?host={folder}{port}")
+            }
+        }
+    }
+
+    /// The `DATABASE_URL` of the bank's own role, over what the plan says.
+    pub fn role_url(&self) -> String {
+        match self.plan.sockets {
+            Sockets::Tcp => self.url(ROLE, &self.password, Sockets::Tcp),
+            Sockets::Unix => self.url(ROLE, "", Sockets::Unix),
+        }
+    }
+
+    /// Where it listens, as a person would look for it.
+    pub(crate) fn address(&self) -> Address {
+        match self.plan.sockets {
+            Sockets::Tcp => Address::Tcp(([127, 0, 0, 1], self.port).into()),
+            Sockets::Unix => {
+                let name = format!(".s.PGSQL.{}", self.port);
+                Address::Unix(self.plan.sockets_folder.join(name))
+            }
+        }
+    }
+
+    /// What `sql` prints, as superuser: unaligned, tuples only, trimmed at the end. Several
+    /// statements are so many transactions; the first error ends it.
+    ///
+    /// # Errors
+    /// An error of PostgreSQL's, with its message, or no psql or server to be had.
+    pub fn psql(&self, sql: &str) -> Result<String, Error> {
+        self.psql_as(SUPERUSER, ROLE, sql)
+    }
+
+    pub(crate) fn psql_as(&self, role: &str, database: &str, sql: &str) -> Result<String, Error> {
+        let mut command = Command::new(programs::postgresql("psql")?);
+        command.args([
+            "-XAtq",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            role,
+            "-d",
+            database,
+            "-f",
+            "-",
+        ]);
+        command
+            .arg("-h")
+            .arg(&self.plan.sockets_folder)
+            .arg("-p")
+            .arg(self.port.to_string());
+        command.env("PGOPTIONS", "-c client_min_messages=warning");
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(Error::while_doing("psql"))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // It may end at an error before it has read all: its own words say more than EPIPE.
+            let _ = stdin.write_all(sql.as_bytes());
+        }
+        let output = child.wait_with_output()?;
+        if !output.status.success() {
+            return Err(Error::new(String::from_utf8_lossy(&output.stderr).trim()));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout)
+            .trim_end()
+            .to_owned())
+    }
+
+    /// Runs the bank's sql/*.sql, in the order of their names, as the role that owns them.
+    ///
+    /// # Errors
+    /// PostgreSQL's, with the file's name.
+    pub fn apply_sql(&self) -> Result<(), Error> {
+        for file in sql_files()? {
+            let sql = fs::read_to_string(&file)?;
+            let name = file.display();
+            self.psql_as(ROLE, ROLE, &sql)
+                .map_err(Error::while_doing(name))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.stop(Shutdown::Immediate);
+    }
+}
+
+/// The checkout's sql/*.sql, in the order in which they are run.
+pub fn sql_files() -> Result<Vec<PathBuf>, Error> {
+    let folder = super::checkout().join("sql");
+    let entries = fs::read_dir(&folder).map_err(Error::while_doing(folder.display()))?;
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "sql"));
+    files.sort();
+    Ok(files)
+}
+
+/// Makes a folder that `account` (else we) alone can enter.
+pub(crate) fn owned_folder(path: &Path, account: Option<&Account>) -> Result<(), Error> {
+    fs::create_dir_all(path).map_err(Error::while_doing(path.display()))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    if let Some(account) = account {
+        chown(path, Some(account.uid), Some(account.gid))?;
+    }
+    Ok(())
+}
+
+/// 128 bits from the kernel, in hexadecimal.
+fn random_password() -> Result<String, Error> {
+    let mut bytes = [0; 16];
+    let mut random = fs::File::open("/dev/urandom")?;
+    std::io::Read::read_exact(&mut random, &mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,177 @@
+//! One replica: its addresses, its settings, its process.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::options::{Address, Options, Sockets};
+use crate::error::Error;
+use crate::machine;
+use crate::process::{Lifetime, Process, tail};
+
+/// Longer than a start takes on a crowded machine; the end of patience, not a measure.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// For one question to a replica.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// A running replica, as others see it.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    /// Its first (most often its only) address.
+    pub address: Address,
+    /// Every address: on Unix sockets each worker has its own.
+    pub addresses: Vec<Address>,
+    /// Its process.
+    pub pid: u32,
+    /// The I/O driver in force, in its own words: `io_uring` or `epoll`.
+    pub driver: String,
+    /// The file that it logs to.
+    pub log: PathBuf,
+}
+
+/// What a replica is made of, and its process while it runs.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub listen: Address,
+    pub addresses: Vec<Address>,
+    pub log: PathBuf,
+    pub driver: String,
+    pub process: Option<Process>,
+}
+
+impl Slot {
+    /// The `index`th replica's place: sockets in `sockets`, log in `logs`.
+    pub fn new(
+        index: usize,
+        options: &Options,
+        sockets: &Path,
+        logs: &Path,
+    ) -> Result<Slot, Error> {
+        let name = format!("api{}", index + 1);
+        let (listen, addresses) = match options.sockets {
+            Sockets::Tcp => {
+                let address = Address::Tcp(([127, 0, 0, 1], machine::free_port()?).into());
+                (address.clone(), vec![address])
+            }
+            Sockets::Unix => {
+                let listen = Address::Unix(sockets.join(format!("{name}.sock")));
+                let each = |worker| Address::Unix(sockets.join(format!("{name}.{worker}.sock")));
+                let addresses = match options.workers {
+                    1 => vec![listen.clone()],
+                    workers => (0..workers).map(each).collect(),
+                };
+                (listen, addresses)
+            }
+        };
+        let log = logs.join(format!("{name}.log"));
+        Ok(Slot {
+            listen,
+            addresses,
+            log,
+            driver: String::new(),
+            process: None,
+        })
+    }
+
+    /// Starts the process; [`Slot::wait_until_ready`] has to follow.
+    pub fn start(
+        &mut self,
+        options: &Options,
+        database_url: &str,
+        lifetime: Lifetime,
+    ) -> Result<(), Error> {
+        let mut command = Command::new(&options.crebito);
+        command
+            .env("DATABASE_URL", database_url)
+            .env("LISTEN", self.listen.to_string());
+        command.env("WORKERS", options.workers.to_string());
+        command.env("IO_DRIVER", options.driver.as_str());
+        command.envs(options.env.iter().map(|(name, value)| (name, value)));
+        self.process = Some(Process::start(command, &self.log, None, lifetime)?);
+        Ok(())
+    }
+
+    /// Waits until /health gives 200 on every address: the database is up, too.
+    pub fn wait_until_ready(&mut self) -> Result<(), Error> {
+        let start = Instant::now();
+        for address in self.addresses.clone() {
+            loop {
+                let said = get(&address, "/health");
+                if let Ok((200, body)) = &said {
+                    self.driver = driver_of(body);
+                    break;
+                }
+                let ended = self
+                    .process
+                    .as_mut()
+                    .is_none_or(|process| process.ended().is_some());
+                if ended || start.elapsed() > PATIENCE {
+                    let why = if ended { "ended" } else { "is not ready" };
+                    let log = tail(&self.log, 20);
+                    let sentence = format!("replica {address} {why} ({said:?}):\n{log}");
+                    return Err(Error::new(sentence));
+                }
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+        Ok(())
+    }
+
+    /// What others see; a replica that is stopped has pid 0.
+    pub fn seen(&self) -> Replica {
+        Replica {
+            address: self.addresses.first().unwrap_or(&self.listen).clone(),
+            addresses: self.addresses.clone(),
+            pid: self.process.as_ref().map_or(0, |process| process.pid),
+            driver: self.driver.clone(),
+            log: self.log.clone(),
+        }
+    }
+}
+
+/// /health's key `driver`.
+fn driver_of(health: &str) -> String {
+    let health: serde_json::Value = serde_json::from_str(health).unwrap_or_default();
+    health
+        .get("driver")
+        .and_then(|driver| driver.as_str())
+        .unwrap_or("unknown")
+        .to_owned()
+}
+
+/// Status and body of a GET on a connection of its own.
+pub(crate) fn get(address: &Address, path: &str) -> io::Result<(u16, String)> {
+    match address {
+        Address::Tcp(address) => {
+            let stream = TcpStream::connect_timeout(address, ANSWER)?;
+            stream.set_read_timeout(Some(ANSWER))?;
+            ask(stream, path)
+        }
+        Address::Unix(socket) => {
+            let stream = UnixStream::connect(socket)?;
+            stream.set_read_timeout(Some(ANSWER))?;
+            ask(stream, path)
+        }
+    }
+}
+
+fn ask(mut stream: impl Read + Write, path: &str) -> io::Result<(u16, String)> {
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let odd = || io::Error::new(io::ErrorKind::InvalidData, "no HTTP answer");
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(odd)?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .ok_or_else(odd)?;
+    Ok((status, body.to_owned()))
+}
