@@ -9,12 +9,14 @@
 mod backend;
 mod error;
 mod frontend;
+mod target;
 pub mod value;
 
 pub use backend::{Reply, ReplyDecoder, Row, Rows};
 pub use error::{LinkError, ServerError};
 pub use frontend::{Params, append_call, append_terminate};
 pub use postgres_protocol::Oid;
+pub use target::{DEFAULT_FOLDER, Host, Target, TargetError};
 
 /// A statement that is prepared once per session and then called by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
