@@ -1,1 +1,11 @@
-//! The bank: routes, transacoes, extratos, and the calls of the procedures; no I/O.
+//! The bank: paths to routes, bodies to transacoes, transacoes to calls, rows to JSON. No I/O.
+
+#![warn(clippy::indexing_slicing)]
+
+mod reply;
+mod route;
+mod transacao;
+
+pub use reply::append_saldo_json;
+pub use route::{Route, route};
+pub use transacao::{Descricao, Pedido, Refusal, Transacao, read};

@@ -1,0 +1,137 @@
+//! What sql/ promises in writing: a transacao once written is never updated or deleted, nothing
+//! is dropped or reset, and every name is qualified.
+
+use std::fs;
+use std::path::Path;
+
+/// The files of sql/ in order, each as its name and its statements' words in lower case.
+fn files() -> Vec<(String, Vec<String>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .expect("sql/ is there")
+        .map(|entry| entry.expect("sql/ can be listed").path())
+        .collect();
+    names.sort();
+    let read = |path: &std::path::PathBuf| {
+        let text = fs::read_to_string(path).expect("a file of sql/ can be read");
+        (path.display().to_string(), words(&text))
+    };
+    names.iter().map(read).collect()
+}
+
+/// The words of SQL without its comments, with a space between any two.
+fn words(sql: &str) -> Vec<String> {
+    let lines = sql
+        .lines()
+        .map(|line| line.split("--").next().unwrap_or_default());
+    let bare: String = lines.collect::<Vec<_>>().join(" ");
+    assert!(!bare.contains("/*"), "this test reads only -- comments");
+    let spaced = bare.replace(['(', ')', ',', ';', '"'], " ");
+    spaced.split_whitespace().map(str::to_lowercase).collect()
+}
+
+/// What in these words changes a transacao that was written, or hides what it changes.
+fn offences(words: &[String]) -> Vec<String> {
+    let all = ["drop", "truncate", "merge", "unlogged", "rename", "disable"];
+    let mut found = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let after = words.get(at + 1..).unwrap_or_default().join(" ");
+        let only = |table: &str| {
+            ["", "only "]
+                .iter()
+                .any(|o| after.starts_with(&format!("{o}{table}")))
+        };
+        let bad = match word.as_str() {
+            "delete" => true,
+            // Rows of clientes only; `FOR NO KEY UPDATE` locks and writes nothing.
+            "update" => {
+                let lock = at > 0 && matches!(words[at - 1].as_str(), "key" | "for");
+                !lock && !only("banco.clientes ")
+            }
+            "execute" => !after.starts_with("format 'alter database"),
+            "do" => !(after.starts_with("nothing") || after.starts_with("$$ begin execute format")),
+            word => all.contains(&word),
+        };
+        if bad {
+            let words: Vec<&str> = after.split(' ').take(5).collect();
+            found.push(format!("{word} {}", words.join(" ")));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_written_transacao_is_never_changed() {
+    let files = files();
+    let names: Vec<&str> = files
+        .iter()
+        .filter_map(|(name, _)| name.rsplit('/').next())
+        .collect();
+    assert_eq!(
+        names,
+        ["001_schema.sql", "002_procedures.sql", "003_clientes.sql"]
+    );
+    for (name, words) in &files {
+        assert_eq!(offences(words), Vec::<String>::new(), "{name}");
+    }
+    // It did read the procedures.
+    let all: Vec<String> = files.into_iter().flat_map(|(_, words)| words).collect();
+    let count = |wanted: &str| all.join(" ").matches(wanted).count();
+    assert_eq!(count("insert into banco.transacoes "), 2);
+    assert_eq!(count("update banco.clientes "), 3);
+    assert_eq!(count("create or replace function "), 4);
+}
+
+#[test]
+fn the_reader_of_sql_finds_what_it_looks_for() {
+    for (sql, bad) in [
+        ("UPDATE banco.transacoes SET valor = 1", true),
+        ("update\n  only banco.transacoes set valor = 1", true),
+        ("UPDATE transacoes AS t SET valor = 1", true),
+        ("UPDATE \"banco\".\"transacoes\" SET valor = 1", true),
+        ("DELETE FROM banco.transacoes WHERE n < 10", true),
+        ("DELETE FROM banco.clientes", true),
+        (
+            "WITH x AS (DELETE FROM banco.transacoes RETURNING *) SELECT 1",
+            true,
+        ),
+        (
+            "INSERT INTO banco.transacoes VALUES (1) ON CONFLICT (n) DO UPDATE SET n = 2",
+            true,
+        ),
+        ("TRUNCATE banco.transacoes", true),
+        ("DROP TABLE banco.transacoes", true),
+        (
+            "MERGE INTO banco.transacoes USING x ON true WHEN MATCHED THEN DELETE",
+            true,
+        ),
+        ("EXECUTE 'UP' || 'DATE banco.transacoes SET n = 1'", true),
+        ("DO $$ BEGIN PERFORM 1; END $$", true),
+        ("CREATE UNLOGGED TABLE t (n bigint)", true),
+        ("SELECT n FROM t -- DELETE\n", false),
+        ("SELECT n FROM banco.clientes FOR NO KEY UPDATE", false),
+        ("SELECT n FROM banco.clientes FOR UPDATE; SELECT 1", false),
+        ("UPDATE banco.clientes AS c SET saldo = 1", false),
+        ("UPDATE ONLY banco.clientes SET saldo = 1", false),
+        ("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", false),
+    ] {
+        assert_eq!(!offences(&words(sql)).is_empty(), bad, "{sql}");
+    }
+}
+
+#[test]
+fn names_are_qualified() {
+    for (name, words) in files() {
+        for pair in words.windows(2) {
+            let [before, word] = pair else { continue };
+            let table = word == "clientes" || word == "transacoes";
+            let named = [
+                "from", "join", "into", "update", "only", "table", "exists", "function",
+            ];
+            assert!(
+                !(table && named.contains(&before.as_str())),
+                "{name}: {before} {word}"
+            );
+        }
+    }
+}
