@@ -29,8 +29,9 @@ CREATE TABLE IF NOT EXISTS banco.clientes (
     CONSTRAINT saldo_dentro_do_limite CHECK (saldo >= -limite)
 ) WITH (
     -- The same few rows are updated all day. Free space on their page keeps an update on that page
-    -- and out of the index (HOT), and the dead versions are pruned there, without a vacuum.
-    fillfactor = 50,
+    -- and out of the index (HOT), and the dead versions are pruned there, without a vacuum. Where
+    -- there are millions of clientes, 50 takes a fifth of the room and costs 5% at small flights.
+    fillfactor = 10,
     -- What is left over goes soon: by count alone, and without pauses.
     autovacuum_vacuum_scale_factor = 0,
     autovacuum_vacuum_threshold = 1000,
