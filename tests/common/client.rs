@@ -8,6 +8,8 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use xtask::stack::Address;
+
 /// A peer that is silent for so long hangs: a guard, never a measure.
 const GUARD: Duration = Duration::from_secs(30);
 
@@ -18,6 +20,21 @@ pub enum Peer {
     Tcp(SocketAddr),
     /// A Unix socket's path.
     Unix(PathBuf),
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Self {
+        Peer::Tcp(address)
+    }
+}
+
+impl From<&Address> for Peer {
+    fn from(address: &Address) -> Self {
+        match address {
+            Address::Tcp(address) => Peer::Tcp(*address),
+            Address::Unix(path) => Peer::Unix(path.clone()),
+        }
+    }
 }
 
 enum Stream {
@@ -135,9 +152,7 @@ impl Client {
         if response.status / 100 == 1 || response.status == 204 || response.status == 304 {
             return Ok(response);
         }
-        let length = response
-            .field("content-length")
-            .and_then(decode_length);
+        let length = response.field("content-length").and_then(decode_length);
         let length = length
             .ok_or_else(|| bad(format!("no single Content-Length in {:?}", response.fields)))?;
         while self.buffer.len() < length {
@@ -232,7 +247,11 @@ fn decode_head(head: &[u8]) -> Option<Response> {
 
 /// Digits only: Rust's own parse takes a plus sign.
 fn decode_length(value: &str) -> Option<usize> {
-    if value.bytes().all(|b| b.is_ascii_digit()) { value.parse().ok() } else { None }
+    if value.bytes().all(|b| b.is_ascii_digit()) {
+        value.parse().ok()
+    } else {
+        None
+    }
 }
 
 fn bad(what: String) -> Error {

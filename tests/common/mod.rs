@@ -4,9 +4,11 @@
 // Each test file is a crate of its own and uses a part of this.
 #![allow(dead_code, unused_imports)]
 
+pub mod bank;
 pub mod client;
 pub mod report;
 
+pub use bank::{Bank, connect};
 pub use client::{Client, Peer, Response};
 pub use report::Report;
 
