@@ -1,0 +1,117 @@
+//! What takes seconds: requests that do not become whole. The waits run side by side, and only
+//! what comes is judged, never how long it took.
+
+use std::io::ErrorKind;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::common::{Bank, Peer, Report, connect, extrato, transacao};
+use crate::framing::ends;
+
+/// A request that is still not whole after this was let wait too long: a guard.
+const GUARD: Duration = Duration::from_secs(40);
+
+/// Every wait at once.
+pub fn check(bank: &Bank, peer: &Peer, report: &Report) {
+    let id = bank.cliente(0);
+    let whole = transacao(id, "c", 1, "x");
+    let head = whole.len() - 20;
+    let chunked =
+        b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab".to_vec();
+    let waits: [(&str, Vec<u8>); 5] = [
+        ("one byte", whole[..1].to_vec()),
+        ("half a head", whole[..20].to_vec()),
+        ("half a body", whole[..head].to_vec()),
+        ("all but a byte", whole[..whole.len() - 1].to_vec()),
+        ("half a chunk", chunked),
+    ];
+    thread::scope(|scope| {
+        for (name, bytes) in waits {
+            scope.spawn(move || never_whole(peer, report, name, &bytes));
+        }
+        scope.spawn(|| behind_an_answer(peer, report, id));
+        scope.spawn(|| trickles(peer, report, &transacao(id, "c", 1, "x")));
+        scope.spawn(|| idle_is_no_request(peer, report, id));
+    });
+    report.equal("nothing of it was applied", bank.row(id), "0 0");
+}
+
+/// 408 and the end.
+fn never_whole(peer: &Peer, report: &Report, name: &str, bytes: &[u8]) {
+    let mut client = connect(peer);
+    report.ok(name, client.send(bytes));
+    let Some(answer) = report.ok(name, client.receive()) else {
+        return;
+    };
+    report.equal(name, answer.status, 408);
+    report.equal(name, answer.field("connection"), Some("close"));
+    report.check(name, answer.field("date").is_some(), || {
+        "no Date".to_owned()
+    });
+    ends(report, name, &mut client);
+}
+
+/// The clock starts with each request's first byte, also behind an earlier one.
+fn behind_an_answer(peer: &Peer, report: &Report, id: i64) {
+    let mut client = connect(peer);
+    let all = [extrato(id), b"GET /".to_vec()].concat();
+    let Some(answer) = report.ok("before a half", client.exchange(all)) else {
+        return;
+    };
+    report.equal("before a half", answer.status, 200);
+    let Some(answer) = report.ok("a half", client.receive()) else {
+        return;
+    };
+    report.equal("a half", answer.status, 408);
+    ends(report, "a half", &mut client);
+}
+
+/// A byte now and then does not move the end of a request's time.
+fn trickles(peer: &Peer, report: &Report, request: &[u8]) {
+    let mut client = connect(peer);
+    report.ok("trickle", client.set_guard(Duration::from_millis(300)));
+    let start = Instant::now();
+    for byte in request {
+        // A peer that has closed may refuse to take more: then its answer is there.
+        if client.send([*byte]).is_err() {
+            break;
+        }
+        match client.receive() {
+            Err(error) if error.kind() == ErrorKind::TimedOut => {}
+            answer => {
+                let status = answer
+                    .map(|answer| answer.status)
+                    .map_err(|e| e.to_string());
+                report.equal("trickle", status, Ok(408));
+                return;
+            }
+        }
+        if start.elapsed() > GUARD {
+            break;
+        }
+    }
+    report.check("trickle", false, || "never refused".to_owned());
+}
+
+/// A connection on which nothing waits stays far longer than a request may take.
+fn idle_is_no_request(peer: &Peer, report: &Report, id: i64) {
+    let mut fresh = connect(peer);
+    let mut used = connect(peer);
+    report.ok("idle", used.exchange(extrato(id)));
+    // An empty line is no first byte of a request (RFC 9112, section 2.2).
+    let mut lines = connect(peer);
+    report.ok("idle", lines.send("\r\n"));
+    thread::sleep(Duration::from_millis(6_500));
+    for (name, client) in [
+        ("fresh", &mut fresh),
+        ("used", &mut used),
+        ("empty line", &mut lines),
+    ] {
+        let answer = client.exchange(extrato(id)).map(|answer| answer.status);
+        report.equal(
+            &format!("idle: {name}"),
+            answer.map_err(|e| e.to_string()),
+            Ok(200),
+        );
+    }
+}
