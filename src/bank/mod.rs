@@ -2,10 +2,16 @@
 
 #![warn(clippy::indexing_slicing)]
 
+pub mod extrato;
+mod procedures;
 mod reply;
 mod route;
 mod transacao;
 
+pub use procedures::{
+    Mismatch, Outcome, STATEMENTS, append_extrato, append_insert, append_lote, decode_insert,
+    decode_lote,
+};
 pub use reply::append_saldo_json;
 pub use route::{Route, route};
 pub use transacao::{Descricao, Pedido, Refusal, Transacao, read};

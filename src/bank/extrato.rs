@@ -1,0 +1,244 @@
+//! The extrato's JSON, straight from the rows.
+
+use super::procedures::{Mismatch, columns};
+use crate::limits::EXTRATO_ROWS_MAX;
+use crate::pg::{Row, Rows, value};
+
+/// Appends the extrato that the reply to [`super::append_extrato`] holds. `false` if there is no
+/// such cliente: nothing is appended then.
+///
+/// # Errors
+///
+/// If the rows are not those of `banco.extrato`; nothing is appended then.
+pub fn append_json(out: &mut Vec<u8>, rows: &Rows<'_>) -> Result<bool, Mismatch> {
+    let start = out.len();
+    if rows.iter().next().is_none() {
+        return Ok(false);
+    }
+    if append_all(out, rows).is_none() {
+        out.truncate(start);
+        return Err(Mismatch("extrato"));
+    }
+    Ok(true)
+}
+
+fn append_all(out: &mut Vec<u8>, rows: &Rows<'_>) -> Option<()> {
+    let mut rows = rows.iter().peekable();
+    append_saldo(out, *rows.peek()?)?;
+    let mut at = 0;
+    while let Some(row) = rows.next() {
+        let only = at == 0 && rows.peek().is_none();
+        append_transacao(out, row, at, only)?;
+        at += 1;
+    }
+    out.extend_from_slice(b"]}");
+    Some(())
+}
+
+/// Appends what comes before the first transacao.
+fn append_saldo(out: &mut Vec<u8>, first: Row<'_>) -> Option<()> {
+    let [saldo, limite, lida_em, _, _, _, realizada_em] = columns(first)?;
+    // Clocks may be set back; an extrato is never older than what it shows.
+    let lida_em = value::timestamptz(lida_em?)?;
+    let data_extrato = match realizada_em {
+        Some(newest) => lida_em.max(value::timestamptz(newest)?),
+        None => lida_em,
+    };
+    out.extend_from_slice(b"{\"saldo\":{\"total\":");
+    append_integer(out, value::int8(saldo?)?);
+    out.extend_from_slice(b",\"data_extrato\":\"");
+    append_time(out, data_extrato)?;
+    out.extend_from_slice(b"\",\"limite\":");
+    append_integer(out, value::int8(limite?)?);
+    out.extend_from_slice(b"},\"ultimas_transacoes\":[");
+    Some(())
+}
+
+/// Appends the transacao of the row at place `at`; of an only row it may be absent.
+fn append_transacao(out: &mut Vec<u8>, row: Row<'_>, at: usize, only: bool) -> Option<()> {
+    let [_, _, _, valor, tipo, descricao, realizada_em] = columns(row)?;
+    if only && [valor, tipo, descricao, realizada_em] == [None; 4] {
+        return Some(());
+    }
+    if at >= EXTRATO_ROWS_MAX {
+        return None;
+    }
+    if at > 0 {
+        out.push(b',');
+    }
+    out.extend_from_slice(b"{\"valor\":");
+    append_integer(out, value::int8(valor?)?);
+    out.extend_from_slice(b",\"tipo\":\"");
+    append_escaped(out, value::text(tipo?)?);
+    out.extend_from_slice(b"\",\"descricao\":\"");
+    append_escaped(out, value::text(descricao?)?);
+    out.extend_from_slice(b"\",\"realizada_em\":\"");
+    append_time(out, value::timestamptz(realizada_em?)?)?;
+    out.extend_from_slice(b"\"}");
+    Some(())
+}
+
+fn append_integer(out: &mut Vec<u8>, value: i64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends the text as it stands between the quotes of a JSON string (RFC 8259 7).
+fn append_escaped(out: &mut Vec<u8>, text: &str) {
+    for &byte in text.as_bytes() {
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x0C => out.extend_from_slice(b"\\f"),
+            0x00..0x20 => {
+                let low = byte & 0x0F;
+                let digit = if low < 10 {
+                    b'0' + low
+                } else {
+                    b'a' + low - 10
+                };
+                out.extend_from_slice(b"\\u00");
+                out.extend_from_slice(&[b'0' + (byte >> 4), digit]);
+            }
+            _ => out.push(byte),
+        }
+    }
+}
+
+/// Appends `2024-01-17T02:34:41.217753Z` (RFC 3339) for microseconds since 2000-01-01T00:00:00Z.
+/// `None` outside of the years 0 to 9999, which that form cannot say.
+fn append_time(out: &mut Vec<u8>, micros: i64) -> Option<()> {
+    let (days, micros) = (micros.div_euclid(DAY_MICROS), micros.rem_euclid(DAY_MICROS));
+    let (year, month, day) = date(days);
+    if !(0..=9999).contains(&year) {
+        return None;
+    }
+    let seconds = micros / 1_000_000;
+    for (value, width, after) in [
+        (year, 4, b'-'),
+        (month, 2, b'-'),
+        (day, 2, b'T'),
+        (seconds / 3600, 2, b':'),
+        (seconds / 60 % 60, 2, b':'),
+        (seconds % 60, 2, b'.'),
+        (micros % 1_000_000, 6, b'Z'),
+    ] {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(value).as_bytes();
+        out.extend(std::iter::repeat_n(b'0', width - digits.len().min(width)));
+        out.extend_from_slice(digits);
+        out.push(after);
+    }
+    Some(())
+}
+
+/// Year, month and day of a day counted from 2000-01-01, in the proleptic Gregorian calendar.
+///
+/// Counted from a 1 March, a leap day is the last of its year, of its four years, and of its 400;
+/// months of 31, 30, 31, 30, 31 days come in fives of 153.
+fn date(days: i64) -> (i64, i64, i64) {
+    let days = days + DAYS_FROM_MARCH;
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let century = (day / 36_524).min(3);
+    let day = day - century * 36_524;
+    let four = day / 1_461;
+    let day = day - four * 1_461;
+    let year = (day / 365).min(3);
+    let day = day - year * 365;
+    let month = (5 * day + 2) / 153;
+    let day_of_month = day - (153 * month + 2) / 5 + 1;
+    // Month 0 is March; January and February end the year that began before.
+    let year = 2000 + 400 * era + 100 * century + 4 * four + year;
+    if month < 10 {
+        (year, month + 3, day_of_month)
+    } else {
+        (year + 1, month - 9, day_of_month)
+    }
+}
+
+const DAY_MICROS: i64 = 86_400_000_000;
+
+/// From 2000-03-01, the first of 400 years, back to 2000-01-01.
+const DAYS_FROM_MARCH: i64 = -60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn time(micros: i64) -> Option<String> {
+        let mut out = Vec::new();
+        append_time(&mut out, micros)?;
+        Some(String::from_utf8(out).expect("digits and signs"))
+    }
+
+    /// The same by a library.
+    fn expected_time(micros: i64) -> Option<String> {
+        let unix = micros.checked_add(946_684_800_000_000)?;
+        let time = jiff::Timestamp::from_microsecond(unix).ok()?;
+        let year = time.to_zoned(jiff::tz::TimeZone::UTC).year();
+        (0..=9999).contains(&year).then(|| format!("{time:.6}"))
+    }
+
+    #[test]
+    fn times() {
+        const DAY: i64 = DAY_MICROS;
+        for (micros, expected) in [
+            (0, "2000-01-01T00:00:00.000000Z"),
+            (1, "2000-01-01T00:00:00.000001Z"),
+            (-1, "1999-12-31T23:59:59.999999Z"),
+            (58 * DAY, "2000-02-28T00:00:00.000000Z"),
+            (59 * DAY, "2000-02-29T00:00:00.000000Z"),
+            (60 * DAY, "2000-03-01T00:00:00.000000Z"),
+            (366 * DAY - 1, "2000-12-31T23:59:59.999999Z"),
+            (366 * DAY, "2001-01-01T00:00:00.000000Z"),
+            (758_774_081_217_753, "2024-01-17T02:34:41.217753Z"),
+            (-36_465 * DAY, "1900-03-01T00:00:00.000000Z"),
+            (-36_466 * DAY, "1900-02-28T00:00:00.000000Z"),
+            (36_583 * DAY, "2100-02-28T00:00:00.000000Z"),
+            (36_584 * DAY, "2100-03-01T00:00:00.000000Z"),
+            (-730_485 * DAY, "0000-01-01T00:00:00.000000Z"),
+        ] {
+            assert_eq!(time(micros).as_deref(), Some(expected));
+            assert_eq!(expected_time(micros).as_deref(), Some(expected));
+        }
+        assert_eq!(time(-730_485 * DAY - 1), None);
+        assert_eq!(time(2_921_940 * DAY), None);
+        assert_eq!(time(i64::MIN), None);
+        assert_eq!(time(i64::MAX), None);
+    }
+
+    /// The calendar repeats after 400 years.
+    #[test]
+    fn every_day() {
+        for day in -73_000..73_097 {
+            let micros = day * DAY_MICROS;
+            assert_eq!(time(micros), expected_time(micros));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn times_as_the_library_writes_them(
+            micros in -730_485 * DAY_MICROS..2_921_938 * DAY_MICROS
+        ) {
+            prop_assert_eq!(time(micros), expected_time(micros));
+        }
+
+        #[test]
+        fn no_time_panics(micros in any::<i64>()) {
+            time(micros);
+        }
+
+        #[test]
+        fn escaped_as_serde_json_does(text in r"(.|[\x00-\x20\x22\x5c\x7f])*") {
+            let mut out = vec![b'"'];
+            append_escaped(&mut out, &text);
+            out.push(b'"');
+            prop_assert_eq!(out, serde_json::to_vec(&text).expect("a string"));
+        }
+    }
+}
