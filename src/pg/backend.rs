@@ -2,8 +2,9 @@
 
 use super::{LinkError, ServerError};
 use crate::limits::{MESSAGE_BYTES_MAX, REPLY_BYTES_MAX};
+use bytes::BytesMut;
 use postgres_protocol::message::backend::{
-    BIND_COMPLETE_TAG, COMMAND_COMPLETE_TAG, DATA_ROW_TAG, EMPTY_QUERY_RESPONSE_TAG,
+    self, BIND_COMPLETE_TAG, COMMAND_COMPLETE_TAG, DATA_ROW_TAG, EMPTY_QUERY_RESPONSE_TAG,
     ERROR_RESPONSE_TAG, Header, NOTICE_RESPONSE_TAG, NOTIFICATION_RESPONSE_TAG,
     PARAMETER_STATUS_TAG, READY_FOR_QUERY_TAG,
 };
@@ -207,6 +208,19 @@ pub(super) fn is_asynchronous(tag: u8) -> bool {
         tag,
         NOTICE_RESPONSE_TAG | PARAMETER_STATUS_TAG | NOTIFICATION_RESPONSE_TAG
     )
+}
+
+/// Takes the message at the start of `input`, owned, for the paths that are not hot. `None` if it
+/// is not all there; nothing is reserved for what is to come.
+pub(super) fn take_message(input: &mut BytesMut) -> Result<Option<backend::Message>, LinkError> {
+    match Message::decode(input)? {
+        None => return Ok(None),
+        Some(Message { tag: b'v', .. }) => {
+            return Err(LinkError::protocol("the server does not speak version 3.0"));
+        }
+        Some(_) => {}
+    }
+    backend::Message::parse(input).map_err(|error| LinkError::Protocol(error.to_string()))
 }
 
 /// Whether the body of a DataRow holds as many values as it says, and nothing else.

@@ -105,6 +105,71 @@ impl LinkError {
     }
 }
 
+/// Why a session could not be started, or its statements not be prepared. The text is a sentence
+/// for the log; it never holds the password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HandshakeError {
+    /// The server refused: a wrong password, no such database, it is starting up, ...
+    #[error("{0}{advice}", advice = advice(.0))]
+    Server(ServerError),
+    /// The server asks for a password, and there is none.
+    #[error("PostgreSQL asks for a password: give it in DATABASE_URL or in PGPASSWORD")]
+    PasswordMissing,
+    /// The server asks for the bare password where others may listen.
+    #[error(
+        "PostgreSQL asks for the password in clear text, which is only sent over a Unix socket: \
+         set the method scram-sha-256 in its pg_hba.conf"
+    )]
+    Cleartext,
+    /// The server asks for a method that is not built.
+    #[error(
+        "PostgreSQL asks for {0} authentication, which crebito does not know: set the method \
+         scram-sha-256 in its pg_hba.conf"
+    )]
+    Method(String),
+    /// The server did not prove that it knows the password, or broke SCRAM (RFC 5802).
+    #[error("SCRAM with PostgreSQL failed: {0}; is it the right server?")]
+    Scram(String),
+    /// The database lacks what a statement needs, or has another form of it.
+    #[error("the database's schema does not fit: {what}; run {file} on it (psql -f {file})")]
+    Schema {
+        /// What is missing or different.
+        what: String,
+        /// The file in sql/ to run.
+        file: &'static str,
+    },
+    /// The server sent what it must not; is it a PostgreSQL?
+    #[error("not the PostgreSQL protocol: {0}")]
+    Protocol(String),
+}
+
+impl HandshakeError {
+    pub(super) fn protocol(what: impl Into<String>) -> HandshakeError {
+        HandshakeError::Protocol(what.into())
+    }
+}
+
+impl From<LinkError> for HandshakeError {
+    fn from(error: LinkError) -> HandshakeError {
+        match error {
+            LinkError::Fatal(error) => HandshakeError::Server(error),
+            LinkError::Protocol(what) => HandshakeError::Protocol(what),
+        }
+    }
+}
+
+/// What the user may do about an error at start-up.
+fn advice(error: &ServerError) -> &'static str {
+    match error.sqlstate() {
+        "28P01" => " (the user or the password in DATABASE_URL or PGPASSWORD is wrong)",
+        "28000" => " (the server's pg_hba.conf does not let this user in from here)",
+        "3D000" => " (create the database, or correct its name in DATABASE_URL)",
+        "42501" => " (grant it to the user of DATABASE_URL)",
+        "53300" => " (raise max_connections, or start fewer workers)",
+        _ => "",
+    }
+}
+
 /// Control characters would break the log's lines.
 struct OneLine<'a>(&'a str);
 

@@ -9,13 +9,17 @@
 mod backend;
 mod error;
 mod frontend;
+mod prepare;
+mod startup;
 mod target;
 pub mod value;
 
 pub use backend::{Reply, ReplyDecoder, Row, Rows};
-pub use error::{LinkError, ServerError};
+pub use error::{HandshakeError, LinkError, ServerError};
 pub use frontend::{Params, append_call, append_terminate};
 pub use postgres_protocol::Oid;
+pub use prepare::Prepare;
+pub use startup::{Backend, Handshake, Progress};
 pub use target::{DEFAULT_FOLDER, Host, Target, TargetError};
 
 /// A statement that is prepared once per session and then called by its name.
