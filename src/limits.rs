@@ -26,10 +26,24 @@ pub const CONNECTION_OPERATIONS_MAX: usize = 64;
 pub const CONNECTIONS_MAX: usize = 4096;
 /// Operations that wait in one worker's queue (default of `MAX_QUEUE`); one more gets 503.
 pub const QUEUE_MAX: usize = 8192;
+/// What `MAX_QUEUE` may be set to.
+pub const QUEUE_SETTABLE_MAX: usize = 1 << 20;
+/// What `MAX_CONNECTIONS` may be set to.
+pub const CONNECTIONS_SETTABLE_MAX: usize = 1 << 20;
+/// What `WORKERS` may be set to.
+pub const WORKERS_MAX: usize = 256;
 /// Clientes whose extratos are read in one flight.
 pub const FLIGHT_EXTRATOS_MAX: usize = 16;
 /// Transacoes in one flight: all that can wait.
 pub const FLIGHT_TRANSACOES_MAX: usize = QUEUE_MAX;
+/// The read buffer of an idle connection; it grows for what does not fit.
+pub const READ_BYTES: usize = 1024;
+/// The largest read buffer a connection needs: a head, a body, a chunk's line.
+pub const READ_BYTES_MAX: usize = HEAD_BYTES_MAX + BODY_BYTES_MAX + 2 * CHUNK_LINE_BYTES_MAX;
+/// Answers that wait for their reader; a connection with more waiting decodes nothing further.
+pub const WRITE_BYTES_MAX: usize = 64 * 1024;
+/// An empty write buffer that is larger than this is let go.
+pub const WRITE_BYTES_KEPT: usize = 2048;
 /// A PostgreSQL message longer than this ends the session.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A call's reply, all its messages together, longer than this ends the session.

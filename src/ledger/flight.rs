@@ -1,0 +1,305 @@
+//! The calls that leave together, until their ReadyForQuery.
+
+use super::queue::Queue;
+use super::{Answer, Kind, Operation};
+use crate::bank::{self, Mismatch, Outcome, Transacao};
+use crate::limits;
+use crate::pg;
+use bytes::BytesMut;
+use std::collections::VecDeque;
+
+/// One Bind, Execute, Sync of a prepared procedure.
+#[derive(Clone, Copy)]
+pub(super) enum Call {
+    /// The only transacao of its flight.
+    Insert,
+    /// All transacoes of its flight.
+    Lote,
+    /// The extrato of one cliente, for all who asked for it.
+    Extrato(i64),
+}
+
+/// An operation in flight, with `what` it asks; its place stays until the reply, answered or not.
+struct Passenger<T, W> {
+    ticket: T,
+    asked_ms: u64,
+    retried: bool,
+    what: W,
+    fate: Fate,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Awaited,
+    Answered,
+    /// Proved not applied, by an error that preparing again may cure.
+    SendAgain,
+}
+
+/// The flight that is out, or an empty one; its buffers are reused.
+pub(super) struct Flight<T> {
+    /// When it left, in ms since the worker's start.
+    pub(super) left_ms: u64,
+    calls: VecDeque<Call>,
+    transacoes: Vec<Passenger<T, Transacao>>,
+    extratos: Vec<Passenger<T, i64>>,
+    /// The clientes whose extratos are read, in the order of their calls.
+    clientes: Vec<i64>,
+    prepare: bool,
+}
+
+impl<T> Flight<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            left_ms: 0,
+            calls: VecDeque::new(),
+            transacoes: Vec::new(),
+            extratos: Vec::new(),
+            clientes: Vec::new(),
+            prepare: false,
+        }
+    }
+
+    /// No call is in flight.
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    pub(super) fn unanswered(&self) -> usize {
+        self.transacoes
+            .iter()
+            .filter(|passenger| passenger.fate == Fate::Awaited)
+            .count()
+            + self
+                .extratos
+                .iter()
+                .filter(|passenger| passenger.fate == Fate::Awaited)
+                .count()
+    }
+
+    pub(super) fn takes_transacoes(&self) -> bool {
+        self.transacoes.len() < limits::FLIGHT_TRANSACOES_MAX
+    }
+
+    /// Whether an extrato of this cliente may board: the clientes read in one flight are bounded.
+    pub(super) fn takes_extrato(&self, cliente: i64) -> bool {
+        self.clientes.len() < limits::FLIGHT_EXTRATOS_MAX || self.clientes.contains(&cliente)
+    }
+
+    pub(super) fn board(&mut self, operation: Operation<T>) {
+        let Operation {
+            ticket,
+            asked_ms,
+            kind,
+            retried,
+        } = operation;
+        let fate = Fate::Awaited;
+        match kind {
+            Kind::Transacao(what) => {
+                self.transacoes.push(Passenger {
+                    ticket,
+                    asked_ms,
+                    retried,
+                    what,
+                    fate,
+                });
+            }
+            Kind::Extrato(what) => {
+                if !self.clientes.contains(&what) {
+                    self.clientes.push(what);
+                }
+                self.extratos.push(Passenger {
+                    ticket,
+                    asked_ms,
+                    retried,
+                    what,
+                    fate,
+                });
+            }
+        }
+    }
+
+    /// Appends the calls of all that boarded: the transacoes' first, then one for each cliente
+    /// whose extrato is wanted. Returns the number of operations.
+    pub(super) fn append_calls(&mut self, out: &mut BytesMut) -> usize {
+        match self.transacoes.as_slice() {
+            [] => {}
+            [only] => {
+                bank::append_insert(out, &only.what);
+                self.calls.push_back(Call::Insert);
+            }
+            many => {
+                bank::append_lote(out, many.iter().map(|passenger| &passenger.what));
+                self.calls.push_back(Call::Lote);
+            }
+        }
+        for &cliente in &self.clientes {
+            bank::append_extrato(out, cliente);
+            self.calls.push_back(Call::Extrato(cliente));
+        }
+        self.transacoes.len() + self.extratos.len()
+    }
+
+    /// The call whose reply comes next.
+    pub(super) fn oldest_call(&self) -> Option<Call> {
+        self.calls.front().copied()
+    }
+
+    /// Gives the operations of `call` their answers from its rows.
+    pub(super) fn answer(
+        &mut self,
+        call: Call,
+        rows: &pg::Rows<'_>,
+        body: &mut Vec<u8>,
+        deliver: &mut impl FnMut(&T, Answer<'_>),
+    ) -> Result<(), Mismatch> {
+        match call {
+            Call::Insert => {
+                let outcome = bank::decode_insert(rows)?;
+                for passenger in &mut self.transacoes {
+                    passenger.answer(answer_to(outcome), deliver);
+                }
+            }
+            Call::Lote => {
+                let outcomes = bank::decode_lote(rows, self.transacoes.len())?;
+                for (passenger, outcome) in self.transacoes.iter_mut().zip(outcomes) {
+                    passenger.answer(answer_to(outcome), deliver);
+                }
+            }
+            Call::Extrato(cliente) => {
+                body.clear();
+                let found = bank::extrato::append_json(body, rows)?;
+                let answer = if found {
+                    Answer::Extrato(body)
+                } else {
+                    Answer::NoCliente
+                };
+                for passenger in asked(&mut self.extratos, cliente) {
+                    passenger.answer(answer, deliver);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The call failed with an ERROR, and ReadyForQuery followed: nothing of it was applied.
+    /// What failed because of `stale` statements is sent again, once.
+    pub(super) fn refuse(
+        &mut self,
+        call: Call,
+        stale: bool,
+        deliver: &mut impl FnMut(&T, Answer<'_>),
+    ) {
+        self.prepare |= stale;
+        match call {
+            Call::Insert | Call::Lote => {
+                self.transacoes
+                    .iter_mut()
+                    .for_each(|passenger| passenger.refuse(stale, deliver));
+            }
+            Call::Extrato(cliente) => asked(&mut self.extratos, cliente)
+                .for_each(|passenger| passenger.refuse(stale, deliver)),
+        }
+    }
+
+    /// Takes the oldest call off; true when it was the last.
+    pub(super) fn close_call(&mut self) -> bool {
+        self.calls.pop_front();
+        self.calls.is_empty()
+    }
+
+    /// Empties the flight that is back: what is to be sent again returns to the head of the
+    /// queue, in its order. Returns whether the statements must be prepared again.
+    pub(super) fn disembark(&mut self, queue: &mut Queue<T>) -> bool {
+        let again = |fate: &Fate| *fate == Fate::SendAgain;
+        for passenger in self.extratos.drain(..).rev().filter(|it| again(&it.fate)) {
+            queue.push_front(passenger.into_operation(Kind::Extrato));
+        }
+        for passenger in self.transacoes.drain(..).rev().filter(|it| again(&it.fate)) {
+            queue.push_front(passenger.into_operation(Kind::Transacao));
+        }
+        self.clientes.clear();
+        std::mem::take(&mut self.prepare)
+    }
+
+    /// The session broke: whoever was not answered is told that the outcome is unknown.
+    ///
+    /// Also those whose call was proved not applied, and would have been sent again: they are
+    /// few, and 504 promises nothing.
+    pub(super) fn abandon(&mut self, deliver: &mut impl FnMut(&T, Answer<'_>)) {
+        self.transacoes
+            .drain(..)
+            .for_each(|mut it| it.answer(Answer::Unknown, deliver));
+        self.extratos
+            .drain(..)
+            .for_each(|mut it| it.answer(Answer::Unknown, deliver));
+        self.calls.clear();
+        self.clientes.clear();
+        self.prepare = false;
+    }
+
+    /// Tells those whose time is over that their outcome is unknown; their places stay.
+    pub(super) fn expire(&mut self, now_ms: u64, deliver: &mut impl FnMut(&T, Answer<'_>)) {
+        self.transacoes
+            .iter_mut()
+            .for_each(|it| it.expire(now_ms, deliver));
+        self.extratos
+            .iter_mut()
+            .for_each(|it| it.expire(now_ms, deliver));
+    }
+}
+
+impl<T, W> Passenger<T, W> {
+    fn answer(&mut self, answer: Answer<'_>, deliver: &mut impl FnMut(&T, Answer<'_>)) {
+        if self.fate != Fate::Answered {
+            self.fate = Fate::Answered;
+            deliver(&self.ticket, answer);
+        }
+    }
+
+    fn refuse(&mut self, stale: bool, deliver: &mut impl FnMut(&T, Answer<'_>)) {
+        if stale && !self.retried && self.fate == Fate::Awaited {
+            self.fate = Fate::SendAgain;
+        } else {
+            self.answer(Answer::Unavailable, deliver);
+        }
+    }
+
+    fn expire(&mut self, now_ms: u64, deliver: &mut impl FnMut(&T, Answer<'_>)) {
+        if super::expired(self.asked_ms, now_ms) {
+            self.answer(Answer::Unknown, deliver);
+        }
+    }
+
+    fn into_operation(self, kind: impl FnOnce(W) -> Kind) -> Operation<T> {
+        let Self {
+            ticket,
+            asked_ms,
+            what,
+            ..
+        } = self;
+        Operation {
+            ticket,
+            asked_ms,
+            kind: kind(what),
+            retried: true,
+        }
+    }
+}
+
+fn asked<T>(
+    extratos: &mut [Passenger<T, i64>],
+    cliente: i64,
+) -> impl Iterator<Item = &mut Passenger<T, i64>> {
+    extratos
+        .iter_mut()
+        .filter(move |passenger| passenger.what == cliente)
+}
+
+fn answer_to(outcome: Outcome) -> Answer<'static> {
+    match outcome {
+        Outcome::Applied { saldo, limite } => Answer::Applied { limite, saldo },
+        Outcome::OverLimit | Outcome::Overflow => Answer::Refused,
+        Outcome::NoCliente => Answer::NoCliente,
+    }
+}
