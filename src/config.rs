@@ -1,0 +1,348 @@
+//! The settings: every one with its environment variable, default and meaning, in one place.
+//!
+//! The only reader of the environment. `--help` prints what stands here; a bad value stops the
+//! start with a sentence. Secrets are never printed, nor part of an error.
+
+use crate::limits;
+use crate::pg::Target;
+use clap::{Parser, Subcommand, ValueEnum};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// The command line, with the environment behind it.
+#[derive(Parser)]
+#[command(
+    name = "crebito",
+    version,
+    about = "A bank server for the Rinha de Backend 2024/Q1.",
+    after_help = "PGPASSWORD is used when DATABASE_URL has no password. \
+                  SIGTERM and SIGINT drain: the process ends within 10 s with status 0."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Verb>,
+
+    /// Check the settings and reach the database once, then exit (0: all is well)
+    #[arg(long)]
+    check: bool,
+
+    /// PostgreSQL, as libpq's URL: postgres://user:password@host:port/database, or with
+    /// ?host=/folder for a Unix socket
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    database_url: Option<String>,
+
+    /// Where HTTP is served: host:port, or unix:/path (with several workers, path.N each)
+    #[arg(
+        long,
+        env = "LISTEN",
+        default_value = "0.0.0.0:8080",
+        value_name = "ADDRESS"
+    )]
+    listen: Listen,
+
+    /// Where /metrics is served, as host:port or unix:/path; off when not set
+    #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS")]
+    admin_listen: Option<Listen>,
+
+    /// Threads, each with its own listener, connections and database session: a number, or auto
+    /// (the floor of CPU quota and affinity)
+    #[arg(long, env = "WORKERS", default_value = "1", value_name = "N|auto")]
+    workers: Workers,
+
+    /// How the kernel is asked: io_uring, epoll, or auto (io_uring where it is to be had)
+    #[arg(long, env = "IO_DRIVER", default_value = "auto", value_name = "DRIVER")]
+    io_driver: IoDriver,
+
+    /// Connections of one worker; one more is answered 503 and closed
+    #[arg(long, env = "MAX_CONNECTIONS", default_value_t = limits::CONNECTIONS_MAX,
+          value_name = "N", value_parser = at_least_one)]
+    max_connections: usize,
+
+    /// Operations that may wait in one worker's queue; one more is answered 503
+    #[arg(long, env = "MAX_QUEUE", default_value_t = limits::QUEUE_MAX,
+          value_name = "N", value_parser = queue_size)]
+    max_queue: usize,
+
+    /// What is logged, to standard error: error, warn, info or debug
+    #[arg(long, env = "LOG", default_value = "info", value_name = "LEVEL")]
+    log: Level,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Ask the replica at LISTEN for its /health, and exit 0 when it is well, else 1
+    Health,
+}
+
+/// What the process is to do.
+pub enum Command {
+    /// Serve until a signal comes.
+    Serve(Settings),
+    /// Try the settings and the database once.
+    Check(Settings),
+    /// Ask the replica that listens there how it is.
+    Health(Listen),
+}
+
+/// The settings of a replica.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The database.
+    pub database: Target,
+    /// Where HTTP is served.
+    pub listen: Listen,
+    /// Where the metrics are served.
+    pub admin_listen: Option<Listen>,
+    /// Worker threads.
+    pub workers: usize,
+    /// How the kernel is asked.
+    pub io_driver: IoDriver,
+    /// Connections of one worker.
+    pub connections_max: usize,
+    /// Operations that may wait in one worker.
+    pub queue_max: usize,
+    /// The least severe level that is logged.
+    pub log: log::LevelFilter,
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// `host:port`
+    Tcp(String),
+    /// A Unix socket's path.
+    Unix(PathBuf),
+}
+
+/// The I/O driver that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IoDriver {
+    /// io_uring where kernel and sandbox allow it, else epoll.
+    Auto,
+    /// io_uring or nothing.
+    #[value(name = "io_uring")]
+    IoUring,
+    /// epoll.
+    Epoll,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Workers(usize);
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+/// Reads the command line and the environment. Answers `--help` and `--version` itself, with
+/// exit status 0, and a bad value with a sentence and exit status 2.
+///
+/// # Errors
+/// A sentence on what is missing or contradictory.
+pub fn read() -> Result<Command, String> {
+    let arguments = Arguments::parse();
+    if let Some(Verb::Health) = arguments.command {
+        return Ok(Command::Health(
+            arguments.listen.of_worker(0, arguments.workers.0),
+        ));
+    }
+    let url = arguments
+        .database_url
+        .as_deref()
+        .filter(|url| !url.is_empty())
+        .ok_or(
+            "DATABASE_URL is not set: it says where PostgreSQL is, \
+         for example postgres://user:password@127.0.0.1:5432/database",
+        )?;
+    let password = std::env::var("PGPASSWORD")
+        .ok()
+        .filter(|password| !password.is_empty());
+    let database = Target::parse(url, password.as_deref())
+        .map_err(|error| format!("DATABASE_URL is not understood: {error}"))?;
+    let check = arguments.check;
+    let settings = Settings {
+        database,
+        listen: arguments.listen,
+        admin_listen: arguments.admin_listen,
+        workers: arguments.workers.0,
+        io_driver: arguments.io_driver,
+        connections_max: arguments.max_connections,
+        queue_max: arguments.max_queue,
+        log: arguments.log.filter(),
+    };
+    Ok(if check {
+        Command::Check(settings)
+    } else {
+        Command::Serve(settings)
+    })
+}
+
+impl Listen {
+    /// Where worker `index` of `workers` listens: the same TCP address for all, a path of its
+    /// own on Unix (`api.sock` becomes `api.0.sock`, `api.1.sock`).
+    pub fn of_worker(&self, index: usize, workers: usize) -> Listen {
+        match self {
+            Listen::Unix(path) if workers > 1 => Listen::Unix(numbered(path, index)),
+            other => other.clone(),
+        }
+    }
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            if !path.starts_with('/') {
+                return Err("a Unix socket's path begins with /, as in unix:/run/api.sock".into());
+            }
+            // sun_path is 108 bytes, a NUL among them (unix(7)); a worker's number takes some.
+            if path.len() > 100 {
+                return Err(format!(
+                    "the path has {} bytes, a socket's may have 100",
+                    path.len()
+                ));
+            }
+            return Ok(Listen::Unix(path.into()));
+        }
+        let port = text
+            .rsplit_once(':')
+            .and_then(|(_, port)| port.parse::<u16>().ok());
+        match port {
+            Some(_) if !text.starts_with(':') => Ok(Listen::Tcp(text.into())),
+            _ => Err("expected host:port (0.0.0.0:8080) or unix:/path".into()),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listen::Tcp(address) => f.write_str(address),
+            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl FromStr for Workers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            // Knows the affinity and the cgroup's quota, rounded down.
+            return Ok(Workers(
+                std::thread::available_parallelism().map_or(1, usize::from),
+            ));
+        }
+        match text.parse() {
+            Ok(count @ 1..=limits::WORKERS_MAX) => Ok(Workers(count)),
+            _ => Err(format!(
+                "expected auto, or a number from 1 to {}",
+                limits::WORKERS_MAX
+            )),
+        }
+    }
+}
+
+impl Level {
+    fn filter(self) -> log::LevelFilter {
+        match self {
+            Level::Error => log::LevelFilter::Error,
+            Level::Warn => log::LevelFilter::Warn,
+            Level::Info => log::LevelFilter::Info,
+            Level::Debug => log::LevelFilter::Debug,
+        }
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=limits::CONNECTIONS_SETTABLE_MAX) => Ok(count),
+        _ => Err(format!(
+            "expected a number from 1 to {}",
+            limits::CONNECTIONS_SETTABLE_MAX
+        )),
+    }
+}
+
+fn queue_size(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ limits::CONNECTION_OPERATIONS_MAX..=limits::QUEUE_SETTABLE_MAX) => Ok(count),
+        _ => Err(format!(
+            "expected a number from {} to {}",
+            limits::CONNECTION_OPERATIONS_MAX,
+            limits::QUEUE_SETTABLE_MAX
+        )),
+    }
+}
+
+fn numbered(path: &Path, index: usize) -> PathBuf {
+    match path.extension() {
+        Some(extension) => path.with_extension(format!("{index}.{}", extension.display())),
+        None => path.with_extension(index.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listen_addresses() {
+        let tcp = |text: &str| Ok(Listen::Tcp(text.into()));
+        let unix = |text: &str| Ok(Listen::Unix(text.into()));
+        let cases = [
+            ("0.0.0.0:8080", tcp("0.0.0.0:8080")),
+            ("[::1]:80", tcp("[::1]:80")),
+            ("localhost:1", tcp("localhost:1")),
+            ("unix:/run/api.sock", unix("/run/api.sock")),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(text.parse::<Listen>(), expected, "{text}");
+        }
+        for text in [
+            "",
+            "8080",
+            ":8080",
+            "host:",
+            "host:65536",
+            "host:x",
+            "unix:",
+            "unix:a",
+        ] {
+            assert!(text.parse::<Listen>().is_err(), "{text}");
+        }
+        assert!(
+            format!("unix:/{}", "a".repeat(100))
+                .parse::<Listen>()
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn workers_have_paths_of_their_own() {
+        let path = |text: &str| Listen::Unix(text.into());
+        assert_eq!(path("/r/api.sock").of_worker(0, 1), path("/r/api.sock"));
+        assert_eq!(path("/r/api.sock").of_worker(1, 2), path("/r/api.1.sock"));
+        assert_eq!(path("/r/api").of_worker(0, 2), path("/r/api.0"));
+        let tcp = Listen::Tcp("a:1".into());
+        assert_eq!(tcp.of_worker(1, 2), tcp);
+    }
+
+    #[test]
+    fn worker_counts() {
+        assert_eq!("3".parse(), Ok(Workers(3)));
+        assert!(
+            "auto"
+                .parse::<Workers>()
+                .is_ok_and(|workers| workers.0 >= 1)
+        );
+        for text in ["0", "-1", "", "many", "100000"] {
+            assert!(text.parse::<Workers>().is_err(), "{text}");
+        }
+    }
+}
