@@ -1,0 +1,324 @@
+//! One HTTP connection: reads, lets `http` decode and `bank` judge, submits, writes the answers.
+//!
+//! A read half and a write half in one task. The read half always has a read under way while it
+//! may, so that a reset is noticed; a decoder that needs more, answers that wait and deadlines
+//! are states of the [`Exchange`], and nothing is ever cancelled but to close.
+
+use super::exchange::{Awaits, Exchange, Ticket};
+use super::fault;
+use super::state::{Local, Worker};
+use crate::http::{self, Decoded, Decoder, Status};
+use crate::limits::{self, READ_BYTES_MAX};
+use monoio::buf::IoBufMut;
+use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, Split, Splitable};
+use rustix::net::sockopt;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use std::future::{Future, poll_fn};
+use std::os::fd::RawFd;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+/// Serves one connection to its end. `tcp` is its descriptor if it can be reset.
+pub(super) async fn serve<S>(
+    worker: &Rc<Worker>,
+    exchange: &Rc<Exchange>,
+    stream: S,
+    tcp: Option<RawFd>,
+) where
+    S: AsyncReadRent + AsyncWriteRent + Split,
+{
+    let (reader, writer) = stream.into_split();
+    let mut reading = pin!(read_half(worker, exchange, reader));
+    let mut writing = pin!(write_half(worker, exchange, writer, tcp));
+    let (mut read, mut written) = (false, false);
+    poll_fn(|context| {
+        exchange.run(context, |context| {
+            read = read || reading.as_mut().poll(context).is_ready();
+            if !written && writing.as_mut().poll(context).is_ready() {
+                written = true;
+                // The read half has to look once more.
+                exchange.mark_written();
+            }
+        });
+        if read && written {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+async fn write_half(
+    worker: &Worker,
+    exchange: &Exchange,
+    mut writer: impl AsyncWriteRent,
+    tcp: Option<RawFd>,
+) {
+    let mut writing = Vec::new();
+    loop {
+        poll_fn(|_| match exchange.severed() || exchange.finished() {
+            true => Poll::Ready(()),
+            false if exchange.take_out(&mut writing) => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+        if exchange.severed() {
+            return;
+        }
+        if writing.is_empty() && !exchange.take_out(&mut writing) {
+            let _ = writer.shutdown().await;
+            return;
+        }
+        exchange.await_write(Some(worker.now_ms() + limits::WRITE_MS));
+        let mut write = pin!(writer.write_all(writing));
+        let result = poll_fn(|context| match write.as_mut().poll(context) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending if exchange.severed() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        exchange.await_write(None);
+        match result {
+            Some((Ok(_), buffer)) => writing = recycled(buffer),
+            Some((Err(_), _)) => return exchange.sever(),
+            None => return tcp.map_or((), reset),
+        }
+    }
+}
+
+/// Lets the close that follows be a reset: what the peer did not take in time is not kept.
+///
+/// monoio lends no descriptor safely; a copy of our own, asked for by number, serves as well.
+fn reset(tcp: RawFd) {
+    let copy = pidfd_open(getpid(), PidfdFlags::empty())
+        .and_then(|process| pidfd_getfd(process, tcp, PidfdGetfdFlags::empty()));
+    // Where a sandbox refuses this, the close is an ordinary one.
+    if let Ok(socket) = copy {
+        let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+    }
+}
+
+/// The same buffer, empty; one that grew far is let go.
+fn recycled(mut buffer: Vec<u8>) -> Vec<u8> {
+    buffer.clear();
+    if buffer.capacity() > limits::WRITE_BYTES_KEPT {
+        Vec::new()
+    } else {
+        buffer
+    }
+}
+
+async fn read_half(worker: &Worker, exchange: &Rc<Exchange>, mut reader: impl AsyncReadRent) {
+    let mut input = Input::new(worker.now_ms());
+    while !exchange.closed_to_requests() && !exchange.severed() {
+        // A panic here is this connection's own affair: 500, and close.
+        let step = fault::contained(|| input.step(worker, exchange));
+        match step.unwrap_or(Step::Answer(Local::refusal(Status::INTERNAL))) {
+            Step::Read => match input.read(worker, exchange, &mut reader).await {
+                Came::Bytes => {}
+                Came::Nothing => exchange.close_to_requests(),
+                Came::TooLate => {
+                    wait(exchange, || exchange.settled()).await;
+                    worker.answer_locally(exchange, &Local::refusal(Status::REQUEST_TIMEOUT));
+                }
+                Came::Reset => exchange.sever(),
+            },
+            Step::Wait => wait(exchange, || exchange.open_to_requests()).await,
+            Step::Answer(local) => {
+                // Answers leave in the order of their requests.
+                wait(exchange, || exchange.settled()).await;
+                worker.answer_locally(exchange, &local);
+            }
+        }
+    }
+    wait(exchange, || exchange.settled()).await;
+    exchange.finish();
+    linger(worker, exchange, reader).await;
+}
+
+/// Waits until `enough`, or the connection is severed.
+async fn wait(exchange: &Exchange, enough: impl Fn() -> bool) {
+    exchange.await_bytes(Awaits::Nothing);
+    poll_fn(|_| match exchange.severed() || enough() {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
+    .await;
+}
+
+/// Reads and drops what still comes after the last answer, so that a peer which is still sending
+/// gets that answer and not a reset (RFC 9112, section 9.6).
+async fn linger(worker: &Worker, exchange: &Exchange, mut reader: impl AsyncReadRent) {
+    wait(exchange, || exchange.written()).await;
+    exchange.await_bytes(Awaits::End {
+        since_ms: worker.now_ms(),
+    });
+    let mut rest = Vec::with_capacity(limits::READ_BYTES);
+    while !exchange.severed() {
+        rest.clear();
+        let over = || exchange.read_expired();
+        let (came, buffer) = read(exchange, &mut reader, rest, over).await;
+        rest = buffer;
+        if came != Came::Bytes {
+            break;
+        }
+    }
+}
+
+/// What the read half has to do next.
+enum Step {
+    /// More bytes are needed.
+    Read,
+    /// The connection has as much under way as it may.
+    Wait,
+    /// A request, or what should have been one, that needs no database.
+    Answer(Local),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Came {
+    Bytes,
+    /// The peer ended its side, or was idle for too long.
+    Nothing,
+    /// It was waited for long enough: what was begun is not whole in time.
+    TooLate,
+    Reset,
+}
+
+/// The bytes that came and are not consumed.
+struct Input {
+    decoder: Decoder,
+    bytes: Vec<u8>,
+    /// Where the first undecoded request begins.
+    start: usize,
+    /// When the latest bytes came.
+    came_ms: u64,
+    /// When the request that is being decoded began.
+    begun_ms: u64,
+}
+
+impl Input {
+    fn new(now_ms: u64) -> Self {
+        let (decoder, bytes) = (Decoder::default(), Vec::with_capacity(limits::READ_BYTES));
+        Self {
+            decoder,
+            bytes,
+            start: 0,
+            came_ms: now_ms,
+            begun_ms: now_ms,
+        }
+    }
+
+    /// Decodes and submits requests until something is in the way.
+    fn step(&mut self, worker: &Worker, exchange: &Rc<Exchange>) -> Step {
+        while self.start < self.bytes.len() {
+            if !exchange.open_to_requests() {
+                return Step::Wait;
+            }
+            let request = match self.decoder.decode(&mut self.bytes, self.start) {
+                Ok(Decoded::Request(request)) => request,
+                Ok(Decoded::Partial) => {
+                    // The decoder bounds what it asks for: this is a wall behind it.
+                    return match self.bytes.len() - self.start < READ_BYTES_MAX {
+                        true => Step::Read,
+                        false => Step::Answer(Local::refusal(Status::PAYLOAD_TOO_LARGE)),
+                    };
+                }
+                Ok(Decoded::Continue) => return Step::Answer(Local::go_on()),
+                Err(refusal) => return Step::Answer(Local::refusal(refusal.status)),
+            };
+            self.start += request.len_bytes;
+            self.begun_ms = self.came_ms;
+            let ticket = Ticket {
+                exchange: Rc::clone(exchange),
+                persistence: request.persistence,
+                head_only: request.method == http::Method::Head,
+            };
+            let last = request.persistence == http::Persistence::Close;
+            if let Err(local) = worker.take(&request, ticket, self.came_ms) {
+                return Step::Answer(local);
+            }
+            if last {
+                exchange.close_to_requests();
+                break;
+            }
+        }
+        Step::Read
+    }
+
+    async fn read(
+        &mut self,
+        worker: &Worker,
+        exchange: &Exchange,
+        reader: &mut impl AsyncReadRent,
+    ) -> Came {
+        if exchange.closed_to_requests() {
+            return Came::Bytes;
+        }
+        self.make_room();
+        let begun = !self.decoder.is_idle(&self.bytes);
+        exchange.await_bytes(match begun {
+            true => Awaits::Rest {
+                since_ms: self.begun_ms,
+            },
+            false => Awaits::Request {
+                since_ms: self.came_ms,
+            },
+        });
+        let bytes = std::mem::take(&mut self.bytes);
+        let over = || exchange.read_expired() || exchange.closed_to_requests();
+        let (came, bytes) = read(exchange, reader, bytes, over).await;
+        self.bytes = bytes;
+        match came {
+            Came::Bytes => {
+                self.came_ms = worker.now_ms();
+                if !begun {
+                    self.begun_ms = self.came_ms;
+                }
+            }
+            Came::TooLate if !begun || exchange.closed_to_requests() => return Came::Nothing,
+            _ => {}
+        }
+        came
+    }
+
+    /// Moves what is undecoded to the front, and makes room behind it.
+    fn make_room(&mut self) {
+        self.bytes.drain(..self.start);
+        self.start = 0;
+        if self.bytes.is_empty() && self.bytes.capacity() > limits::READ_BYTES {
+            self.bytes = Vec::with_capacity(limits::READ_BYTES);
+        }
+        if self.bytes.len() == self.bytes.capacity() {
+            self.bytes
+                .reserve_exact(self.bytes.len().clamp(limits::READ_BYTES, 4096));
+        }
+    }
+}
+
+/// One read behind what `buffer` holds; a read that is given up takes the buffer with it.
+async fn read(
+    exchange: &Exchange,
+    reader: &mut impl AsyncReadRent,
+    buffer: Vec<u8>,
+    over: impl Fn() -> bool,
+) -> (Came, Vec<u8>) {
+    let len = buffer.len();
+    let mut reading = pin!(reader.read(buffer.slice_mut(len..)));
+    poll_fn(|context| {
+        if exchange.severed() {
+            return Poll::Ready((Came::Reset, Vec::new()));
+        }
+        match reading.as_mut().poll(context) {
+            Poll::Ready((Ok(0), slice)) => Poll::Ready((Came::Nothing, slice.into_inner())),
+            Poll::Ready((Ok(_), slice)) => Poll::Ready((Came::Bytes, slice.into_inner())),
+            Poll::Ready((Err(_), slice)) => Poll::Ready((Came::Reset, slice.into_inner())),
+            Poll::Pending if over() => Poll::Ready((Came::TooLate, Vec::new())),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}

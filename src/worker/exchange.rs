@@ -1,0 +1,227 @@
+//! What one connection's task shares with those who answer it.
+
+use crate::http;
+use crate::limits;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+/// No deadline.
+const NEVER: u64 = u64::MAX;
+
+/// One connection: its answers on the way out, and how it stands.
+pub(super) struct Exchange {
+    /// Serves the admin routes too.
+    pub(super) admin: bool,
+    /// Answers, in order, that wait to be written.
+    out: RefCell<Vec<u8>>,
+    /// Operations in the ledger that are not answered yet.
+    pending: Cell<usize>,
+    /// An extrato is among them: nothing further of this connection may join.
+    extrato_pending: Cell<bool>,
+    /// No further request is decoded: the peer ended, or an answer said `Connection: close`.
+    closed_to_requests: Cell<bool>,
+    /// Nothing more will be appended: write what is there, then close.
+    finished: Cell<bool>,
+    /// All is written and the sending side is closed.
+    written: Cell<bool>,
+    /// The peer is gone or takes nothing: both halves stop at once.
+    severed: Cell<bool>,
+    /// What the read half waits for.
+    awaits: Cell<Awaits>,
+    /// It has waited for long enough.
+    read_expired: Cell<bool>,
+    /// The bytes under way must be taken before this, in ms since the worker's start.
+    write_deadline_ms: Cell<u64>,
+    waker: RefCell<Option<Waker>>,
+    /// The connection's own task is running: it looks again by itself.
+    running: Cell<bool>,
+    changed: Cell<bool>,
+}
+
+/// What a connection's read half waits for, and since when in ms since the worker's start.
+#[derive(Clone, Copy)]
+pub(super) enum Awaits {
+    /// No bytes: something else is in the way.
+    Nothing,
+    /// The first byte of a request.
+    Request { since_ms: u64 },
+    /// The rest of a request that was begun.
+    Rest { since_ms: u64 },
+    /// The end of the peer's side, after the last answer.
+    End { since_ms: u64 },
+}
+
+/// Who waits for an operation, and how the answer is to be written.
+pub(super) struct Ticket {
+    pub(super) exchange: Rc<Exchange>,
+    pub(super) persistence: http::Persistence,
+    pub(super) head_only: bool,
+}
+
+impl Exchange {
+    pub(super) fn new(admin: bool) -> Self {
+        Self {
+            admin,
+            out: RefCell::new(Vec::new()),
+            pending: Cell::new(0),
+            extrato_pending: Cell::new(false),
+            closed_to_requests: Cell::new(false),
+            finished: Cell::new(false),
+            written: Cell::new(false),
+            severed: Cell::new(false),
+            awaits: Cell::new(Awaits::Nothing),
+            read_expired: Cell::new(false),
+            write_deadline_ms: Cell::new(NEVER),
+            waker: RefCell::new(None),
+            running: Cell::new(false),
+            changed: Cell::new(false),
+        }
+    }
+
+    /// An operation of this connection joined the queue.
+    pub(super) fn joined(&self, extrato: bool) {
+        self.pending.set(self.pending.get() + 1);
+        self.extrato_pending.set(extrato);
+    }
+
+    /// An operation of this connection is answered; true when it was the last that waited.
+    pub(super) fn answered(&self) -> bool {
+        let left = self.pending.get().saturating_sub(1);
+        self.pending.set(left);
+        if left == 0 {
+            self.extrato_pending.set(false);
+        }
+        self.touch();
+        left == 0
+    }
+
+    pub(super) fn settled(&self) -> bool {
+        self.pending.get() == 0
+    }
+
+    /// Whether the next request may be decoded now.
+    pub(super) fn open_to_requests(&self) -> bool {
+        self.pending.get() < limits::CONNECTION_OPERATIONS_MAX
+            && !self.extrato_pending.get()
+            && self.out.borrow().len() < limits::WRITE_BYTES_MAX
+    }
+
+    /// Appends to what is written next.
+    pub(super) fn append(&self, append: impl FnOnce(&mut Vec<u8>)) {
+        append(&mut self.out.borrow_mut());
+        self.touch();
+    }
+
+    /// Swaps what is to be written with an empty buffer; false when there is nothing.
+    pub(super) fn take_out(&self, empty: &mut Vec<u8>) -> bool {
+        let mut out = self.out.borrow_mut();
+        if out.is_empty() {
+            return false;
+        }
+        std::mem::swap(&mut *out, empty);
+        true
+    }
+
+    pub(super) fn close_to_requests(&self) {
+        self.closed_to_requests.set(true);
+        self.touch();
+    }
+
+    pub(super) fn closed_to_requests(&self) -> bool {
+        self.closed_to_requests.get()
+    }
+
+    pub(super) fn finish(&self) {
+        self.finished.set(true);
+        self.touch();
+    }
+
+    pub(super) fn finished(&self) -> bool {
+        self.finished.get()
+    }
+
+    pub(super) fn mark_written(&self) {
+        self.written.set(true);
+        self.touch();
+    }
+
+    pub(super) fn written(&self) -> bool {
+        self.written.get()
+    }
+
+    pub(super) fn sever(&self) {
+        self.severed.set(true);
+        self.touch();
+    }
+
+    pub(super) fn severed(&self) -> bool {
+        self.severed.get()
+    }
+
+    /// Says what the read half waits for from here on.
+    pub(super) fn await_bytes(&self, awaits: Awaits) {
+        self.read_expired.set(false);
+        self.awaits.set(awaits);
+    }
+
+    pub(super) fn read_expired(&self) -> bool {
+        self.read_expired.get()
+    }
+
+    pub(super) fn await_write(&self, deadline_ms: Option<u64>) {
+        self.write_deadline_ms.set(deadline_ms.unwrap_or(NEVER));
+    }
+
+    /// Ends what has waited for too long; `close_idle` ends every wait for a new request.
+    pub(super) fn expire(&self, now_ms: u64, close_idle: bool) {
+        if now_ms >= self.write_deadline_ms.get() {
+            self.sever();
+        }
+        let waited = |since_ms: u64, limit_ms: u64| now_ms.saturating_sub(since_ms) >= limit_ms;
+        let over = match self.awaits.get() {
+            Awaits::Nothing => false,
+            Awaits::Request { since_ms } => {
+                self.settled() && (close_idle || waited(since_ms, limits::IDLE_MS))
+            }
+            Awaits::Rest { since_ms } => waited(since_ms, limits::REQUEST_MS),
+            Awaits::End { since_ms } => waited(since_ms, limits::LINGER_MS),
+        };
+        if over {
+            self.read_expired.set(true);
+            self.touch();
+        }
+    }
+
+    /// Something changed: the connection's task has to look again.
+    fn touch(&self) {
+        self.changed.set(true);
+        if !self.running.get()
+            && let Some(waker) = self.waker.borrow().as_ref()
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Runs one poll of the connection's task, again for as long as it changes its own state.
+    pub(super) fn run(&self, context: &mut Context<'_>, mut poll: impl FnMut(&mut Context<'_>)) {
+        {
+            let mut waker = self.waker.borrow_mut();
+            if !waker
+                .as_ref()
+                .is_some_and(|waker| waker.will_wake(context.waker()))
+            {
+                *waker = Some(context.waker().clone());
+            }
+        }
+        self.running.set(true);
+        loop {
+            self.changed.set(false);
+            poll(context);
+            if !self.changed.get() {
+                break;
+            }
+        }
+        self.running.set(false);
+    }
+}

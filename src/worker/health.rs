@@ -1,0 +1,95 @@
+//! `/health`, and `crebito health`, which asks for it.
+
+use super::counters::{COUNTERS, value};
+use super::state::Worker;
+use crate::config::Listen;
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// The longest that `crebito health` waits for each step.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Appends the worker's health as JSON; true when its database session is up.
+///
+/// `queue` and `in_flight` are this worker's; the other figures are the process'.
+pub(super) fn append_json(out: &mut Vec<u8>, worker: &Worker) -> bool {
+    let (up, queue, in_flight) = worker.ledger_figures();
+    let database = if up { "up" } else { "down" };
+    let figures = [
+        ("workers", worker.settings.workers as u64),
+        ("sessions", value(&COUNTERS.sessions)),
+        ("connections", value(&COUNTERS.connections)),
+        ("queue", queue as u64),
+        ("in_flight", in_flight as u64),
+        ("flights", value(&COUNTERS.flights)),
+        ("operations", value(&COUNTERS.operations)),
+    ];
+    // Writing to a Vec cannot fail.
+    let _ = write!(
+        out,
+        "{{\"database\":\"{database}\",\"driver\":\"{}\"",
+        worker.driver
+    );
+    let _ = write!(out, ",\"draining\":{}", worker.draining());
+    for (name, figure) in figures {
+        let _ = write!(out, ",\"{name}\":{figure}");
+    }
+    out.push(b'}');
+    up
+}
+
+/// Asks the replica at `listen` how it is.
+///
+/// # Errors
+/// A sentence: it cannot be reached, or says that it is not well.
+pub fn ask(listen: &Listen) -> Result<String, String> {
+    let answer = exchange(listen).map_err(|error| format!("no answer from {listen}: {error}"))?;
+    let answer = String::from_utf8_lossy(&answer);
+    let body = answer
+        .split_once("\r\n\r\n")
+        .map_or("", |(_, body)| body)
+        .trim()
+        .to_owned();
+    match answer.split(' ').nth(1) {
+        Some("200") => Ok(body),
+        Some(status) => Err(format!("{listen} answers {status}: {body}")),
+        None => Err(format!("{listen} does not answer HTTP")),
+    }
+}
+
+fn exchange(listen: &Listen) -> io::Result<Vec<u8>> {
+    match listen {
+        Listen::Unix(path) => {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            converse(stream)
+        }
+        Listen::Tcp(address) => {
+            let mut address = address
+                .to_socket_addrs()?
+                .next()
+                .ok_or_else(|| io::Error::other("the name has no address"))?;
+            if address.ip().is_unspecified() {
+                let loopback = match address.is_ipv4() {
+                    true => std::net::Ipv4Addr::LOCALHOST.into(),
+                    false => std::net::Ipv6Addr::LOCALHOST.into(),
+                };
+                address.set_ip(loopback);
+            }
+            let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            converse(stream)
+        }
+    }
+}
+
+fn converse(mut stream: impl Read + Write) -> io::Result<Vec<u8>> {
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.take(64 * 1024).read_to_end(&mut answer)?;
+    Ok(answer)
+}

@@ -1,0 +1,184 @@
+//! Listeners, and the accepting of connections.
+
+use super::counters::{self, COUNTERS};
+use super::exchange::Exchange;
+use super::state::{Local, Worker};
+use super::{connection, fault};
+use crate::config::Listen;
+use crate::limits;
+use monoio::io::{AsyncReadRent, AsyncWriteRent, Split};
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+/// Connections that the kernel completes before they are accepted.
+const BACKLOG: i32 = 4096;
+/// Connections beyond the limit that are told so at the same time; more are closed at once.
+const REFUSED_AT_ONCE_MAX: usize = 64;
+
+/// A bound listener, not yet part of a runtime.
+pub(super) enum Bound {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener, std::path::PathBuf),
+}
+
+/// Binds where `listen` says; several workers share one TCP port through SO_REUSEPORT.
+///
+/// # Errors
+/// A sentence that names the address.
+pub(super) fn bind(listen: &Listen, shared: bool) -> Result<Bound, String> {
+    let bound = match listen {
+        Listen::Tcp(address) => bind_tcp(address, shared).map(Bound::Tcp),
+        Listen::Unix(path) => bind_unix(path),
+    };
+    bound.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("cannot listen on {listen}: another process already does")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("cannot listen on {listen}: this user may not ({error})")
+        }
+        _ => format!("cannot listen on {listen}: {error}"),
+    })
+}
+
+fn bind_tcp(address: &str, shared: bool) -> io::Result<std::net::TcpListener> {
+    let mut last = io::Error::other("the name has no address");
+    for address in address.to_socket_addrs()? {
+        match bind_address(address, shared) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn bind_address(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
+    let family = if address.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = net::socket_with(family, SocketType::STREAM, flags, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    // Only where it is needed: with it, a second process would share the port and not fail.
+    if shared {
+        sockopt::set_socket_reuseport(&socket, true)?;
+    }
+    // Accepted sockets inherit it.
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    net::bind(&socket, &address)?;
+    net::listen(&socket, BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// A socket file whose owner is gone is replaced; one that still answers is an error.
+fn bind_unix(path: &Path) -> io::Result<Bound> {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+    if std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket()) {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        std::fs::remove_file(path)?;
+    }
+    // Made by std, and not blocking: monoio's own bind fails on new kernels (SO_REUSEPORT), and
+    // its accept would block the thread under epoll.
+    let listener = std::os::unix::net::UnixListener::bind(path)?;
+    listener.set_nonblocking(true)?;
+    // NGINX's workers are another user's.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
+    Ok(Bound::Unix(listener, path.to_owned()))
+}
+
+/// Accepts connections until the drain closes the listener.
+pub(super) async fn accept(worker: Rc<Worker>, bound: Bound, admin: bool) -> io::Result<()> {
+    match bound {
+        Bound::Tcp(listener) => {
+            let listener = monoio::net::TcpListener::from_std(listener)?;
+            let accept = || async {
+                listener.accept().await.map(|(stream, _)| {
+                    let fd = stream.as_raw_fd();
+                    (stream, Some(fd))
+                })
+            };
+            accept_each(&worker, accept, admin).await;
+        }
+        Bound::Unix(listener, path) => {
+            let listener = monoio::net::UnixListener::from_std(listener)?;
+            let accept = || async { listener.accept().await.map(|(stream, _)| (stream, None)) };
+            accept_each(&worker, accept, admin).await;
+            // Who connects from here on is told at once, and may go elsewhere.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+    Ok(())
+}
+
+async fn accept_each<S, A>(worker: &Rc<Worker>, accept: impl Fn() -> A, admin: bool)
+where
+    S: AsyncReadRent + AsyncWriteRent + Split + 'static,
+    A: Future<Output = io::Result<(S, Option<RawFd>)>>,
+{
+    let refused = Rc::new(());
+    loop {
+        let mut accepting = pin!(accept());
+        let accepted = poll_fn(|context| match accepting.as_mut().poll(context) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending => worker.accepting_over.poll_raised(context).map(|()| None),
+        })
+        .await;
+        match accepted {
+            None => return,
+            Some(Ok((stream, tcp))) => match worker.admit(admin) {
+                Some((key, exchange)) => {
+                    let worker = Rc::clone(worker);
+                    monoio::spawn(async move {
+                        attend(&worker, &exchange, stream, tcp).await;
+                        worker.dismiss(key);
+                    });
+                }
+                None => turn_away(worker, &refused, stream, tcp),
+            },
+            Some(Err(error)) => {
+                log::warn!("a connection could not be accepted: {error}");
+                // Out of file descriptors or memory: the next try would fail as well.
+                monoio::time::sleep(Duration::from_millis(limits::TICK_MS)).await;
+            }
+        }
+    }
+}
+
+/// Answers 503 to a connection for which there is no room.
+fn turn_away<S>(worker: &Rc<Worker>, refused: &Rc<()>, stream: S, tcp: Option<RawFd>)
+where
+    S: AsyncReadRent + AsyncWriteRent + Split + 'static,
+{
+    counters::add(&COUNTERS.connections_refused);
+    if Rc::strong_count(refused) > REFUSED_AT_ONCE_MAX {
+        return;
+    }
+    let (worker, refused) = (Rc::clone(worker), Rc::clone(refused));
+    monoio::spawn(async move {
+        let exchange = Rc::new(Exchange::new(false));
+        worker.answer_locally(&exchange, &Local::no_room());
+        attend(&worker, &exchange, stream, tcp).await;
+        drop(refused);
+    });
+}
+
+async fn attend<S>(worker: &Rc<Worker>, exchange: &Rc<Exchange>, stream: S, tcp: Option<RawFd>)
+where
+    S: AsyncReadRent + AsyncWriteRent + Split,
+{
+    fault::contained_task(connection::serve(worker, exchange, stream, tcp)).await;
+    // Whatever of it still waits in the queue is dropped: nobody is there to be answered.
+    exchange.sever();
+}

@@ -1,0 +1,207 @@
+//! The worker: monoio, one thread a core. Here, and only here, are sockets, clocks and signals;
+//! bytes and time are moved, and nothing is decided that a lower room could decide.
+
+mod connection;
+mod counters;
+mod driver;
+mod exchange;
+mod fault;
+mod health;
+mod link;
+mod listener;
+mod resolve;
+mod session;
+mod signal;
+mod state;
+
+use crate::config::Settings;
+use crate::limits;
+use driver::Choice;
+pub use health::ask;
+use listener::Bound;
+use monoio::io::AsyncReadRent;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use state::Worker;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A worker's stack: its futures live on the heap, and no input makes a function recurse.
+const STACK_BYTES: usize = 1024 * 1024;
+
+/// Serves until SIGTERM or SIGINT, then drains.
+///
+/// # Errors
+/// A sentence on why it cannot start.
+pub fn serve(settings: &Settings) -> Result<(), String> {
+    // Large pages would only blow the heap up: a replica has a few MB.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+    raise_descriptor_limit();
+    let choice = driver::choose(settings.io_driver)?;
+    let bound = bind_all(settings)?;
+    log::info!(
+        "crebito {} driver={} reason=\"{}\" listen={} workers={} max_connections={} max_queue={} \
+         admin_listen={} database={}",
+        env!("CARGO_PKG_VERSION"),
+        choice.name,
+        choice.why,
+        settings.listen,
+        settings.workers,
+        settings.connections_max,
+        settings.queue_max,
+        settings
+            .admin_listen
+            .as_ref()
+            .map_or("off".to_owned(), ToString::to_string),
+        settings.database,
+    );
+    if settings.database.ssl_prefer {
+        log::warn!("sslmode=prefer: TLS is not built in, the link to PostgreSQL is plain");
+    }
+    let mut threads = Vec::new();
+    let mut drains = Vec::new();
+    for (index, listeners) in bound.into_iter().enumerate() {
+        let (drain, told) = UnixStream::pair().map_err(|error| error.to_string())?;
+        let (settings, choice) = (settings.clone(), choice.clone());
+        let worker = move || run_worker(index, settings, &choice, listeners, told);
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .stack_size(STACK_BYTES)
+            .spawn(move || fault::vital("a worker", worker))
+            .map_err(|error| format!("a worker's thread cannot be started: {error}"))?;
+        threads.push(thread);
+        drains.push(drain);
+    }
+    wait_for_signal()?;
+    for drain in &mut drains {
+        // A worker that is gone has ended the process.
+        let _ = drain.write_all(&[1]);
+    }
+    for thread in threads {
+        let _ = thread.join();
+    }
+    log::info!("drained");
+    Ok(())
+}
+
+/// Tries the settings and the database once; returns a sentence on what was found.
+///
+/// # Errors
+/// A sentence on what is wrong.
+pub fn check(settings: &Settings) -> Result<String, String> {
+    let choice = driver::choose(settings.io_driver)?;
+    let mut runtime = driver::build(&choice).map_err(|error| error.to_string())?;
+    let target = &settings.database;
+    let result = runtime.block_on(link::try_once(target));
+    // Its descriptors go with the process, which ends now.
+    std::mem::forget(runtime);
+    let version = result.map_err(|error| format!("no session with {target}: {error}"))?;
+    Ok(format!(
+        "driver={} ({}); {target} is PostgreSQL {version}, and has the procedures",
+        choice.name, choice.why
+    ))
+}
+
+/// Every worker's listeners; worker 0 also has the admin's.
+fn bind_all(settings: &Settings) -> Result<Vec<Vec<(Bound, bool)>>, String> {
+    let mut all = Vec::new();
+    for index in 0..settings.workers {
+        let listen = settings.listen.of_worker(index, settings.workers);
+        all.push(vec![(
+            listener::bind(&listen, settings.workers > 1)?,
+            false,
+        )]);
+    }
+    if let (Some(listen), Some(first)) = (&settings.admin_listen, all.first_mut()) {
+        first.push((listener::bind(listen, false)?, true));
+    }
+    Ok(all)
+}
+
+/// Runs one worker to the end of its drain.
+fn run_worker(
+    index: usize,
+    settings: Settings,
+    choice: &Choice,
+    listeners: Vec<(Bound, bool)>,
+    told: UnixStream,
+) {
+    let mut runtime = match driver::build(choice) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            log::error!(
+                "worker {index}: driver {} cannot be set up: {error}",
+                choice.name
+            );
+            std::process::exit(fault::EXIT_STATUS);
+        }
+    };
+    let worker = Rc::new(Worker::new(index, settings, choice.name));
+    runtime.block_on(async {
+        monoio::spawn(fault::vital_task(
+            "the session",
+            session::keep(Rc::clone(&worker)),
+        ));
+        for (bound, admin) in listeners {
+            let accepting = listener::accept(Rc::clone(&worker), bound, admin);
+            monoio::spawn(fault::vital_task("a listener", async move {
+                if let Err(error) = accepting.await {
+                    log::error!("worker {index}: a listener cannot be set up: {error}");
+                    std::process::exit(fault::EXIT_STATUS);
+                }
+            }));
+        }
+        monoio::spawn(hear_of_drain(Rc::clone(&worker), told));
+        while !worker.drained() {
+            monoio::time::sleep(Duration::from_millis(limits::TICK_MS)).await;
+            fault::vital("the ledger", || worker.tick());
+        }
+    });
+    // The kernel may still write to buffers of what is in flight: they must outlive this thread.
+    std::mem::forget(runtime);
+}
+
+/// Waits for the byte that says that the drain begins.
+async fn hear_of_drain(worker: Rc<Worker>, told: UnixStream) {
+    if let Ok(mut told) = resolve::from_std(told) {
+        let _ = told.read(vec![0; 1]).await;
+    }
+    worker.begin_drain();
+}
+
+/// Waits for SIGTERM or SIGINT; a second one ends the process at once.
+fn wait_for_signal() -> Result<(), String> {
+    let again = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let watch = || -> std::io::Result<()> {
+        let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT])?;
+        for signal in [SIGTERM, SIGINT] {
+            let again = std::sync::Arc::clone(&again);
+            signal_hook::flag::register_conditional_shutdown(signal, 1, again)?;
+        }
+        let name = match signals.forever().next() {
+            Some(SIGINT) => "SIGINT",
+            _ => "SIGTERM",
+        };
+        again.store(true, std::sync::atomic::Ordering::SeqCst);
+        log::info!(
+            "{name}: draining, for {} s at most",
+            limits::DRAIN_MS / 1000
+        );
+        Ok(())
+    };
+    watch().map_err(|error| format!("signals cannot be watched: {error}"))
+}
+
+/// As many descriptors as the hard limit allows.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
+}

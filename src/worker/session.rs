@@ -1,0 +1,245 @@
+//! The worker's PostgreSQL session: reached, prepared, flown over, and reached again when it breaks.
+//!
+//! One task reads, and is never cancelled but to give the link up; one writes the flights as
+//! they leave. The writer is a task of its own so that it runs behind the connections that are
+//! ready: what they submit leaves with the same flight.
+
+use super::fault;
+use super::link::{self, Stream};
+use super::state::Worker;
+use crate::bank::STATEMENTS;
+use crate::ledger::{Landed, Mislanded};
+use crate::limits;
+use crate::pg::{HandshakeError, LinkError, Prepare, ReplyDecoder};
+use bytes::{Buf, BytesMut};
+use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, Split};
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The same failure to reach the database is logged again after so many tries.
+const LOG_EVERY: u32 = 40;
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SessionError {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("no answer within {0:?}")]
+    Silent(Duration),
+    #[error("{0}")]
+    Handshake(#[from] HandshakeError),
+    #[error("{0}")]
+    Link(#[from] LinkError),
+    #[error("PostgreSQL closed the connection")]
+    Closed,
+    #[error("PostgreSQL sent {0}")]
+    Mislanded(#[from] Mislanded),
+    #[error("a flight is out for more than {} s", limits::FLIGHT_MS / 1000)]
+    Overdue,
+}
+
+/// Keeps the worker's session up for as long as the worker lives.
+pub(super) async fn keep(worker: Rc<Worker>) {
+    let target = &worker.settings.database;
+    let (mut tries, mut last) = (0u32, String::new());
+    let mut backoff = Backoff::new(u64::from(std::process::id()) << 16 | worker.index as u64);
+    loop {
+        let opened = Cell::new(false);
+        let error = attempt(&worker, &opened).await;
+        worker.session_lost();
+        let text = error.to_string();
+        if opened.get() {
+            log::warn!(
+                "worker {}: the session with {target} broke: {text}",
+                worker.index
+            );
+            (tries, last) = (0, String::new());
+            backoff = backoff.reset();
+        } else if text != last || tries % LOG_EVERY == 0 {
+            log::warn!("worker {}: no session with {target}: {text}", worker.index);
+            last = text;
+        }
+        tries = tries.wrapping_add(1);
+        monoio::time::sleep(backoff.next_pause()).await;
+    }
+}
+
+/// Reaches the database, and flies over the session until it breaks; says why it did.
+async fn attempt(worker: &Rc<Worker>, opened: &Cell<bool>) -> SessionError {
+    let target = &worker.settings.database;
+    let deadline = monoio::time::Instant::now() + target.connect_timeout;
+    let over = match link::connect(target, deadline).await {
+        Ok(Stream::Tcp(stream)) => over(worker, stream, deadline, opened).await,
+        Ok(Stream::Unix(stream)) => over(worker, stream, deadline, opened).await,
+        Err(error) => Err(error),
+    };
+    over.err().unwrap_or(SessionError::Closed)
+}
+
+async fn over<S>(
+    worker: &Rc<Worker>,
+    stream: S,
+    deadline: monoio::time::Instant,
+    opened: &Cell<bool>,
+) -> Result<(), SessionError>
+where
+    S: AsyncReadRent + AsyncWriteRent + Split + 'static,
+{
+    let link = link::shake_hands(&worker.settings.database, stream, deadline).await?;
+    opened.set(true);
+    log::info!(
+        "worker {}: session with {} (PostgreSQL {}, backend {}) is up",
+        worker.index,
+        worker.settings.database,
+        link.backend.server_version,
+        link.backend.process_id
+    );
+    let traffic = Rc::new(Traffic::default());
+    let departures = send(Rc::clone(worker), Rc::clone(&traffic), link.writer);
+    monoio::spawn(fault::vital_task("the session", departures));
+    worker.session_overdue.lower();
+    worker.session_found();
+    let result = receive(worker, &traffic, link.reader, link.input).await;
+    // The other task lets its half go, and with it the socket.
+    traffic.over.set(true);
+    worker.departures.raise();
+    result
+}
+
+/// What the two tasks of a session share.
+#[derive(Default)]
+struct Traffic {
+    /// The session is over.
+    over: Cell<bool>,
+    /// The statements are being prepared again: no flight may leave.
+    preparing: Cell<bool>,
+    /// What is to be sent before any flight.
+    first: RefCell<BytesMut>,
+}
+
+/// Writes each flight in one piece, as soon as it may leave.
+async fn send(worker: Rc<Worker>, traffic: Rc<Traffic>, mut writer: impl AsyncWriteRent) {
+    let mut out = BytesMut::new();
+    while !traffic.over.get() {
+        out.unsplit(traffic.first.borrow_mut().split());
+        if out.is_empty() && !traffic.preparing.get() {
+            worker.depart(&mut out);
+        }
+        if out.is_empty() {
+            worker.departures.lowered().await;
+            continue;
+        }
+        let (result, buffer) = writer.write_all(out).await;
+        out = buffer;
+        out.clear();
+        // The reader notices too, and knows more about why.
+        if result.is_err() {
+            break;
+        }
+    }
+}
+
+/// Reads replies, and lets them land, until the session breaks.
+async fn receive(
+    worker: &Worker,
+    traffic: &Traffic,
+    mut reader: impl AsyncReadRent,
+    mut input: BytesMut,
+) -> Result<(), SessionError> {
+    let mut replies = ReplyDecoder::default();
+    let mut prepare: Option<Prepare> = None;
+    loop {
+        if let Some(preparing) = &mut prepare
+            && preparing.advance(&mut input)?
+        {
+            prepare = None;
+            traffic.preparing.set(false);
+            worker.departures.raise();
+        }
+        while prepare.is_none()
+            && let Some(reply) = replies.decode(&input)?
+        {
+            if let Err(error) = &reply.result {
+                log::error!(
+                    "worker {}: PostgreSQL refused a call: {error}",
+                    worker.index
+                );
+            }
+            let landed = worker.land(&reply)?;
+            let len_bytes = reply.len_bytes;
+            input.advance(len_bytes);
+            if let Landed::Flight { prepare: again } = landed {
+                if again {
+                    log::warn!("worker {}: the statements are prepared again", worker.index);
+                    traffic.preparing.set(true);
+                    let mut fresh = Prepare::new(&STATEMENTS);
+                    fresh.begin(&mut traffic.first.borrow_mut());
+                    prepare = Some(fresh);
+                }
+                worker.departures.raise();
+            }
+        }
+        input.advance(replies.take_skipped());
+        input = link::read(&mut reader, input, Some(&worker.session_overdue)).await?;
+    }
+}
+
+/// Pauses between tries, doubling up to a bound, each with jitter so that replicas spread.
+struct Backoff {
+    pause_ms: u64,
+    random: u64,
+}
+
+impl Backoff {
+    fn new(seed: u64) -> Self {
+        Self {
+            pause_ms: FIRST_PAUSE_MS,
+            random: seed | 1,
+        }
+    }
+
+    fn reset(self) -> Self {
+        Self {
+            pause_ms: FIRST_PAUSE_MS,
+            ..self
+        }
+    }
+
+    /// Between a half of the pause and all of it.
+    fn next_pause(&mut self) -> Duration {
+        // xorshift64 (Marsaglia 2003): jitter needs no more.
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let half_ms = self.pause_ms / 2;
+        let pause_ms = half_ms + self.random % (half_ms + 1);
+        self.pause_ms = (self.pause_ms * 2).min(limits::RECONNECT_MS_MAX);
+        Duration::from_millis(pause_ms)
+    }
+}
+
+const FIRST_PAUSE_MS: u64 = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_their_bound_and_differ() {
+        let mut backoff = Backoff::new(7);
+        let pauses: Vec<_> = (0..40).map(|_| backoff.next_pause().as_millis()).collect();
+        assert!(
+            pauses
+                .iter()
+                .all(|&pause| pause <= u128::from(limits::RECONNECT_MS_MAX))
+        );
+        assert!(pauses[0] <= u128::from(FIRST_PAUSE_MS));
+        assert!(pauses[20..].iter().all(|&pause| pause >= 125));
+        let mut distinct = pauses[20..].to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert!(distinct.len() > 10, "{pauses:?}");
+    }
+}

@@ -1,0 +1,48 @@
+//! Wakes one task of the same thread: monoio's wakers must not cross threads, these do not.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::task::{Context, Poll, Waker};
+
+/// A flag that one task waits for, and any task of its thread raises.
+#[derive(Default)]
+pub(super) struct Signal {
+    raised: Cell<bool>,
+    waiter: RefCell<Option<Waker>>,
+}
+
+impl Signal {
+    /// Raises the flag, and wakes who waits for it. The woken task runs after all that are ready.
+    pub(super) fn raise(&self) {
+        self.raised.set(true);
+        if let Some(waker) = self.waiter.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// Ready once the flag is raised; it stays raised.
+    pub(super) fn poll_raised(&self, context: &Context<'_>) -> Poll<()> {
+        if self.raised.get() {
+            return Poll::Ready(());
+        }
+        let mut waiter = self.waiter.borrow_mut();
+        if !waiter
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(context.waker()))
+        {
+            *waiter = Some(context.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Waits for the flag, and lowers it.
+    pub(super) async fn lowered(&self) {
+        poll_fn(|context| self.poll_raised(context)).await;
+        self.raised.set(false);
+    }
+
+    /// Lowers the flag, if it is raised.
+    pub(super) fn lower(&self) {
+        self.raised.set(false);
+    }
+}

@@ -1,0 +1,438 @@
+//! What the tasks of one worker share: the ledger, the connections, the clock, the drain.
+
+use super::counters::{self, COUNTERS};
+use super::exchange::{Exchange, Ticket};
+use super::fault;
+use super::health;
+use super::signal::Signal;
+use crate::bank::{self, Route};
+use crate::config::Settings;
+use crate::http::{self, Body, Date, Head, Media, Method, Persistence, Status};
+use crate::ledger::{Answer, Kind, Landed, Ledger, Mislanded, Operation, Refused};
+use crate::limits;
+use crate::pg;
+use bytes::BytesMut;
+use slab::Slab;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// One worker's state; it never leaves its thread.
+pub(super) struct Worker {
+    pub(super) index: usize,
+    pub(super) settings: Settings,
+    /// The I/O driver in force.
+    pub(super) driver: &'static str,
+    started: Instant,
+    ledger: RefCell<Ledger<Ticket>>,
+    connections: RefCell<Slab<Rc<Exchange>>>,
+    /// A flight may be ready to leave.
+    pub(super) departures: Signal,
+    /// The session's flight is out for too long: the link is to be given up.
+    pub(super) session_overdue: Signal,
+    /// The listeners are to close.
+    pub(super) accepting_over: Signal,
+    drain_since_ms: Cell<Option<u64>>,
+    date: Cell<Date>,
+    date_second: Cell<u64>,
+    /// The body of the answer that is being written, reused.
+    body: RefCell<Vec<u8>>,
+}
+
+/// An answer that needs no database.
+pub(super) struct Local {
+    what: What,
+    persistence: Persistence,
+    head_only: bool,
+}
+
+enum What {
+    /// `100 Continue`: not an answer yet.
+    Continue,
+    Problem {
+        status: Status,
+        fields: &'static str,
+    },
+    Healthz,
+    Health,
+    Metrics,
+}
+
+impl Worker {
+    pub(super) fn new(index: usize, settings: Settings, driver: &'static str) -> Self {
+        let ledger = Ledger::new(settings.queue_max, 0);
+        let second = unix_time().as_secs();
+        Self {
+            index,
+            settings,
+            driver,
+            started: Instant::now(),
+            ledger: RefCell::new(ledger),
+            connections: RefCell::new(Slab::new()),
+            departures: Signal::default(),
+            session_overdue: Signal::default(),
+            accepting_over: Signal::default(),
+            drain_since_ms: Cell::new(None),
+            date: Cell::new(date_at(second)),
+            date_second: Cell::new(second),
+            body: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Milliseconds since the worker's start.
+    pub(super) fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    // ---- connections
+
+    /// Takes a connection in; `None` when there are as many as there may be.
+    pub(super) fn admit(&self, admin: bool) -> Option<(usize, Rc<Exchange>)> {
+        let mut connections = self.connections.borrow_mut();
+        if connections.len() >= self.settings.connections_max && !admin {
+            return None;
+        }
+        let exchange = Rc::new(Exchange::new(admin));
+        let key = connections.insert(Rc::clone(&exchange));
+        counters::add(&COUNTERS.connections);
+        Some((key, exchange))
+    }
+
+    /// The connection is closed.
+    pub(super) fn dismiss(&self, key: usize) {
+        self.connections.borrow_mut().try_remove(key);
+        counters::subtract(&COUNTERS.connections);
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.connections.borrow().len()
+    }
+
+    // ---- requests
+
+    /// Lets a request join the queue, or says what is to be answered without the database.
+    ///
+    /// The order of checks is the contract's: framing is behind us; then path, method, size,
+    /// JSON, rules, cliente.
+    pub(super) fn take(
+        &self,
+        request: &http::Request<'_>,
+        ticket: Ticket,
+        came_ms: u64,
+    ) -> Result<(), Local> {
+        counters::add(&COUNTERS.requests);
+        let (persistence, head_only) = (ticket.persistence, ticket.head_only);
+        let judged = self.judge(request, ticket.exchange.admin);
+        let submitted = judged.and_then(|kind| {
+            let extrato = matches!(kind, Kind::Extrato(_));
+            let exchange = Rc::clone(&ticket.exchange);
+            let operation = Operation::new(ticket, came_ms, kind);
+            fault::vital("the ledger", || self.submit(operation)).map(|()| exchange.joined(extrato))
+        });
+        submitted.map_err(|what| {
+            let too_large = matches!(
+                what,
+                What::Problem {
+                    status: Status::PAYLOAD_TOO_LARGE,
+                    ..
+                }
+            );
+            let persistence = if too_large {
+                Persistence::Close
+            } else {
+                persistence
+            };
+            Local {
+                what,
+                persistence,
+                head_only,
+            }
+        })
+    }
+
+    fn judge(&self, request: &http::Request<'_>, admin: bool) -> Result<Kind, What> {
+        let route = match bank::route(request.path) {
+            Route::Metrics if !admin => Route::NotFound,
+            route => route,
+        };
+        if route == Route::NotFound {
+            return Err(What::problem(Status::NOT_FOUND));
+        }
+        let allowed = match request.method {
+            Method::Post => matches!(route, Route::Transacoes(_)),
+            Method::Get | Method::Head => !matches!(route, Route::Transacoes(_)),
+            Method::Other => false,
+        };
+        if !allowed {
+            let fields = match route {
+                Route::Transacoes(_) => "Allow: POST\r\n",
+                _ => "Allow: GET, HEAD\r\n",
+            };
+            return Err(What::Problem {
+                status: Status::METHOD_NOT_ALLOWED,
+                fields,
+            });
+        }
+        let body = match request.body {
+            Body::TooLarge => return Err(What::problem(Status::PAYLOAD_TOO_LARGE)),
+            Body::Whole(body) => body,
+        };
+        match route {
+            Route::Transacoes(cliente) => {
+                let pedido = bank::read(body).map_err(|refusal| match refusal {
+                    bank::Refusal::Json => What::problem(Status::BAD_REQUEST),
+                    bank::Refusal::Rules => What::problem(Status::UNPROCESSABLE),
+                })?;
+                let cliente = cliente.ok_or(What::problem(Status::NOT_FOUND))?;
+                Ok(Kind::Transacao(pedido.of(cliente)))
+            }
+            Route::Extrato(Some(cliente)) => Ok(Kind::Extrato(cliente)),
+            Route::Extrato(None) | Route::NotFound => Err(What::problem(Status::NOT_FOUND)),
+            Route::Healthz => Err(What::Healthz),
+            Route::Health => Err(What::Health),
+            Route::Metrics => Err(What::Metrics),
+        }
+    }
+
+    fn submit(&self, operation: Operation<Ticket>) -> Result<(), What> {
+        let mut ledger = self.ledger.borrow_mut();
+        let unavailable = What::Problem {
+            status: Status::UNAVAILABLE,
+            fields: "Retry-After: 1\r\n",
+        };
+        ledger.submit(operation, self.now_ms()).map_err(|refused| {
+            if refused == Refused::Full {
+                counters::add(&COUNTERS.queue_full);
+            }
+            unavailable
+        })?;
+        counters::add(&COUNTERS.operations);
+        if ledger.ready() {
+            self.departures.raise();
+        }
+        Ok(())
+    }
+
+    // ---- answers
+
+    /// Appends an answer that needs no database; every earlier one must have been appended.
+    pub(super) fn answer_locally(&self, exchange: &Exchange, local: &Local) {
+        let mut body = self.body.borrow_mut();
+        body.clear();
+        let (status, media, fields) = match local.what {
+            What::Continue => return exchange.append(http::append_continue),
+            What::Problem { status, fields } => {
+                body.extend_from_slice(http::problem(status).as_bytes());
+                (status, Media::Problem, fields)
+            }
+            What::Healthz if self.draining() => {
+                body.extend_from_slice(http::problem(Status::UNAVAILABLE).as_bytes());
+                (Status::UNAVAILABLE, Media::Problem, "Retry-After: 1\r\n")
+            }
+            What::Healthz => {
+                body.extend_from_slice(b"Healthy");
+                (Status::OK, Media::Text, "")
+            }
+            What::Health => {
+                let up = health::append_json(&mut body, self);
+                (
+                    if up { Status::OK } else { Status::UNAVAILABLE },
+                    Media::Json,
+                    "",
+                )
+            }
+            What::Metrics => {
+                counters::append_metrics(&mut body, self.driver);
+                (Status::OK, Media::Prometheus, "")
+            }
+        };
+        let head = Head {
+            status,
+            media,
+            fields,
+            persistence: local.persistence,
+        };
+        self.append_answer(exchange, head, &body, local.head_only);
+    }
+
+    fn append_answer(&self, exchange: &Exchange, mut head: Head, body: &[u8], head_only: bool) {
+        // A drain closes with the last answer that is under way.
+        if self.draining() && exchange.settled() {
+            head.persistence = Persistence::Close;
+        }
+        exchange.append(|out| {
+            http::append_response(out, &head, &self.date.get(), body, head_only);
+        });
+        if head.persistence == Persistence::Close && exchange.settled() {
+            exchange.close_to_requests();
+        }
+    }
+
+    /// Gives an operation's answer to its connection.
+    fn deliver(&self, ticket: &Ticket, answer: Answer<'_>) {
+        let exchange = &ticket.exchange;
+        exchange.answered();
+        let mut scratch = self.body.borrow_mut();
+        scratch.clear();
+        let (status, fields) = match answer {
+            Answer::Applied { .. } | Answer::Extrato(_) => (Status::OK, ""),
+            Answer::Refused => (Status::UNPROCESSABLE, ""),
+            Answer::NoCliente => (Status::NOT_FOUND, ""),
+            Answer::Unavailable => (Status::UNAVAILABLE, "Retry-After: 1\r\n"),
+            Answer::Unknown => (Status::GATEWAY_TIMEOUT, ""),
+        };
+        let (media, body) = match answer {
+            Answer::Applied { limite, saldo } => {
+                bank::append_saldo_json(&mut scratch, limite, saldo);
+                (Media::Json, scratch.as_slice())
+            }
+            Answer::Extrato(json) => (Media::Json, json),
+            _ => (Media::Problem, http::problem(status).as_bytes()),
+        };
+        if answer == Answer::Unknown {
+            counters::add(&COUNTERS.unknown);
+        }
+        let head = Head {
+            status,
+            media,
+            fields,
+            persistence: ticket.persistence,
+        };
+        self.append_answer(exchange, head, body, ticket.head_only);
+    }
+
+    // ---- the session's side
+
+    /// Lets what waits leave, if it may: appends the calls of the flight.
+    pub(super) fn depart(&self, out: &mut BytesMut) {
+        let alive = |ticket: &Ticket| !ticket.exchange.severed();
+        let left = self.ledger.borrow_mut().depart(self.now_ms(), alive, out);
+        if left > 0 {
+            counters::add(&COUNTERS.flights);
+        }
+    }
+
+    /// Takes a reply, and delivers its answers.
+    pub(super) fn land(&self, reply: &pg::Reply<'_>) -> Result<Landed, Mislanded> {
+        self.ledger
+            .borrow_mut()
+            .land(reply, |ticket, answer| self.deliver(ticket, answer))
+    }
+
+    pub(super) fn session_found(&self) {
+        self.ledger.borrow_mut().session_found();
+        counters::add(&COUNTERS.sessions);
+        self.departures.raise();
+    }
+
+    /// The session is down; those in flight learn that their outcome is unknown.
+    pub(super) fn session_lost(&self) {
+        let mut ledger = self.ledger.borrow_mut();
+        if ledger.session_up() {
+            counters::subtract(&COUNTERS.sessions);
+        }
+        ledger.session_lost(self.now_ms(), |ticket, answer| self.deliver(ticket, answer));
+    }
+
+    /// Whether the session is up, operations that wait, and operations in flight.
+    pub(super) fn ledger_figures(&self) -> (bool, usize, usize) {
+        let ledger = self.ledger.borrow();
+        (ledger.session_up(), ledger.waiting(), ledger.in_flight())
+    }
+
+    // ---- time
+
+    /// Looks at every deadline; to be called each [`limits::TICK_MS`].
+    pub(super) fn tick(&self) {
+        let now_ms = self.now_ms();
+        let second = unix_time().as_secs();
+        if self.date_second.replace(second) != second {
+            self.date.set(date_at(second));
+        }
+        {
+            let mut ledger = self.ledger.borrow_mut();
+            ledger.expire(now_ms, |ticket, answer| self.deliver(ticket, answer));
+            if ledger.flight_age_ms(now_ms) > limits::FLIGHT_MS {
+                self.session_overdue.raise();
+            }
+        }
+        let drained_ms = self.drain_since_ms.get().map_or(0, |since| now_ms - since);
+        if self.draining() && drained_ms >= limits::DRAIN_ACCEPT_MS {
+            self.accepting_over.raise();
+        }
+        let close_idle = drained_ms >= limits::DRAIN_IDLE_MS;
+        for (_, exchange) in self.connections.borrow().iter() {
+            exchange.expire(now_ms, close_idle);
+        }
+    }
+
+    pub(super) fn begin_drain(&self) {
+        let now_ms = self.now_ms();
+        if self.drain_since_ms.get().is_none() {
+            self.drain_since_ms.set(Some(now_ms));
+        }
+    }
+
+    pub(super) fn draining(&self) -> bool {
+        self.drain_since_ms.get().is_some()
+    }
+
+    /// Nothing is left to wait for, or the time for it is over.
+    pub(super) fn drained(&self) -> bool {
+        self.drain_since_ms.get().is_some_and(|since| {
+            let drained_ms = self.now_ms() - since;
+            // Half a second is kept for the way out.
+            drained_ms + 500 >= limits::DRAIN_MS
+                || (drained_ms > limits::DRAIN_ACCEPT_MS && self.connections() == 0)
+        })
+    }
+}
+
+impl Local {
+    /// The request is refused, and the connection closes.
+    pub(super) fn refusal(status: Status) -> Self {
+        Self {
+            what: What::problem(status),
+            persistence: Persistence::Close,
+            head_only: false,
+        }
+    }
+
+    /// There is no room for this connection.
+    pub(super) fn no_room() -> Self {
+        let what = What::Problem {
+            status: Status::UNAVAILABLE,
+            fields: "Retry-After: 1\r\n",
+        };
+        Self {
+            what,
+            persistence: Persistence::Close,
+            head_only: false,
+        }
+    }
+
+    /// `100 Continue`.
+    pub(super) fn go_on() -> Self {
+        Self {
+            what: What::Continue,
+            persistence: Persistence::KeepAlive,
+            head_only: false,
+        }
+    }
+}
+
+impl What {
+    fn problem(status: Status) -> Self {
+        What::Problem { status, fields: "" }
+    }
+}
+
+fn unix_time() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+fn date_at(second: u64) -> Date {
+    Date::at(i64::try_from(second).unwrap_or(0))
+}
