@@ -33,7 +33,7 @@ BEGIN
         resultado := 1;
     ELSIF tipo = 'd' AND saldo < valor - limite THEN
         resultado := 2;
-    ELSIF tipo = 'c' AND saldo > 9223372036854775807 - valor THEN
+    ELSIF tipo = 'c' AND valor > 0 AND saldo > 9223372036854775807 - valor THEN
         resultado := 3;
     ELSE
         resultado := 0;
