@@ -19,7 +19,12 @@ impl Random {
 
     /// A cliente of six, of whom there are five, and a signed valor: small, near the limits, vast.
     fn transacao(&mut self) -> (i64, i64) {
-        let bound = [100, 50_000, 600_000, 1 << 63][self.below(4) as usize];
+        let bound = match self.below(4) {
+            0 => 100,
+            1 => 50_000,
+            2 => 600_000,
+            _ => 1 << 63,
+        };
         let valor = i64::try_from(1 + self.below(bound - 1)).expect("below 2^63");
         let sign = if self.below(3) == 0 { 1 } else { -1 };
         (1 + self.below(6) as i64, sign * valor)
