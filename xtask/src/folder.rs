@@ -83,6 +83,24 @@ pub(crate) fn base() -> Result<PathBuf, Error> {
     .ok_or_else(|| Error::new("no temporary folder that is short and open to all accounts"))
 }
 
+/// A template of a fresh cluster in the temporary folder; see the stack's `template`.
+pub(crate) const TEMPLATE_PREFIX: &str = "crebito-template";
+
+/// The templates that are ours to remove.
+pub(crate) fn templates() -> Result<Vec<PathBuf>, Error> {
+    let entries = fs::read_dir(base()?)?.flatten();
+    let me = rustix::process::geteuid();
+    let ours = |entry: &fs::DirEntry| {
+        let named = entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(TEMPLATE_PREFIX);
+        let owner = fs::symlink_metadata(entry.path()).map(|found| found.uid());
+        named && (me.is_root() || owner.is_ok_and(|owner| owner == me.as_raw()))
+    };
+    Ok(entries.filter(ours).map(|entry| entry.path()).collect())
+}
+
 /// Ends and removes what was left by owners that are gone. Best effort, one's own only.
 fn sweep(base: &Path) {
     let Ok(entries) = fs::read_dir(base) else {

@@ -4,13 +4,16 @@
 //! each of them. `cargo xtask up` gives it fixed folders; a test or benchmark takes a private one
 //! with [`stack::Stack::private`], whose every trace goes away with it.
 
-#![allow(dead_code, reason = "`up` and `bench` follow")]
-
+pub mod bench;
 mod error;
 mod folder;
+mod home;
+pub mod install;
 mod machine;
 mod process;
 pub mod programs;
 pub mod stack;
+mod state;
+pub mod up;
 
 pub use error::Error;

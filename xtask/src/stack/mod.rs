@@ -11,10 +11,12 @@
 //! println!("{}", stack.psql("SELECT count(*) FROM transacoes").unwrap());
 //! ```
 
+mod ending;
 mod nginx;
 mod options;
 mod postgres;
 mod replica;
+mod sql;
 mod template;
 
 use std::fs;
@@ -32,9 +34,10 @@ use crate::process::{Lifetime, tail};
 
 use nginx::Nginx;
 pub use options::{Address, Driver, Options, Shutdown, Sockets};
-pub use postgres::{Postgres, ROLE, SETTINGS, SUPERUSER, sql_files};
+pub use postgres::{Postgres, ROLE, SETTINGS, SUPERUSER};
 pub use replica::Replica;
-use replica::Slot;
+pub(crate) use replica::Slot;
+pub use sql::sql_files;
 
 /// A replica's drain takes 10 s at most; then it is killed.
 const DRAIN: Duration = Duration::from_secs(15);
@@ -340,34 +343,5 @@ impl Stack {
             .chain(others)
             .map(one)
             .collect()
-    }
-
-    /// Stops everything in the order that loses nothing: NGINX answers what it has, replicas
-    /// drain, PostgreSQL ends its sessions and writes a checkpoint.
-    pub(crate) fn shut_down(&mut self) {
-        self.stop_nginx();
-        for slot in &self.replicas {
-            if let Some(process) = &slot.process {
-                process.signal(Signal::TERM);
-            }
-        }
-        for replica in 0..self.replicas.len() {
-            self.terminate_replica(replica);
-        }
-        self.postgres.stop(Shutdown::Fast);
-    }
-}
-
-/// At once: whoever wanted an orderly end has had it.
-impl Drop for Stack {
-    fn drop(&mut self) {
-        let replicas = self
-            .replicas
-            .iter_mut()
-            .filter_map(|slot| slot.process.take());
-        for mut process in self.nginx.process.take().into_iter().chain(replicas) {
-            process.kill_group();
-            process.wait(DRAIN);
-        }
     }
 }

@@ -1,10 +1,9 @@
 //! A PostgreSQL server of our own: made, started, asked, stopped.
 
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -263,8 +262,20 @@ impl Postgres {
     }
 
     /// Leaves the server running when this is dropped.
-    pub(crate) fn detach(&mut self) -> Option<Process> {
-        self.process.take()
+    pub(crate) fn detach(&mut self) {
+        self.process = None;
+    }
+
+    /// Whether it has ended by itself; said once.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let ended = self
+            .process
+            .as_mut()
+            .is_some_and(|process| process.ended().is_some());
+        if ended {
+            self.process = None;
+        }
+        ended
     }
 
     /// The port of 127.0.0.1 and of the Unix socket's name.
@@ -323,82 +334,12 @@ impl Postgres {
             }
         }
     }
-
-    /// What `sql` prints, as superuser: unaligned, tuples only, trimmed at the end. Several
-    /// statements are so many transactions; the first error ends it.
-    ///
-    /// # Errors
-    /// An error of PostgreSQL's, with its message, or no psql or server to be had.
-    pub fn psql(&self, sql: &str) -> Result<String, Error> {
-        self.psql_as(SUPERUSER, ROLE, sql)
-    }
-
-    pub(crate) fn psql_as(&self, role: &str, database: &str, sql: &str) -> Result<String, Error> {
-        let mut command = Command::new(programs::postgresql("psql")?);
-        command.args([
-            "-XAtq",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-U",
-            role,
-            "-d",
-            database,
-            "-f",
-            "-",
-        ]);
-        command
-            .arg("-h")
-            .arg(&self.plan.sockets_folder)
-            .arg("-p")
-            .arg(self.port.to_string());
-        command.env("PGOPTIONS", "-c client_min_messages=warning");
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(Error::while_doing("psql"))?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // It may end at an error before it has read all: its own words say more than EPIPE.
-            let _ = stdin.write_all(sql.as_bytes());
-        }
-        let output = child.wait_with_output()?;
-        if !output.status.success() {
-            return Err(Error::new(String::from_utf8_lossy(&output.stderr).trim()));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout)
-            .trim_end()
-            .to_owned())
-    }
-
-    /// Runs the bank's sql/*.sql, in the order of their names, as the role that owns them.
-    ///
-    /// # Errors
-    /// PostgreSQL's, with the file's name.
-    pub fn apply_sql(&self) -> Result<(), Error> {
-        for file in sql_files()? {
-            let sql = fs::read_to_string(&file)?;
-            let name = file.display();
-            self.psql_as(ROLE, ROLE, &sql)
-                .map_err(Error::while_doing(name))?;
-        }
-        Ok(())
-    }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.stop(Shutdown::Immediate);
     }
-}
-
-/// The checkout's sql/*.sql, in the order in which they are run.
-pub fn sql_files() -> Result<Vec<PathBuf>, Error> {
-    let folder = super::checkout().join("sql");
-    let entries = fs::read_dir(&folder).map_err(Error::while_doing(folder.display()))?;
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "sql"));
-    files.sort();
-    Ok(files)
 }
 
 /// Makes a folder that `account` (else we) alone can enter.

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use super::options::{Shutdown, Sockets};
 use super::postgres::{Plan, Postgres, ROLE, SUPERUSER, owned_folder};
 use crate::error::Error;
-use crate::folder::{self, Private};
+use crate::folder::{self, Private, TEMPLATE_PREFIX};
 use crate::machine::Account;
 use crate::process::Lifetime;
 use crate::programs;
@@ -49,7 +49,7 @@ fn template(account: Option<&Account>) -> Result<PathBuf, Error> {
         }
     };
     let version: String = version.chars().map(plain).collect();
-    let template = folder::base()?.join(format!("crebito-template{EDITION}-{uid}-{version}"));
+    let template = folder::base()?.join(format!("{TEMPLATE_PREFIX}{EDITION}-{uid}-{version}"));
     // Everybody may write to the temporary folder: a cluster that is not ours is not taken.
     match fs::symlink_metadata(&template) {
         Ok(found) if found.is_dir() && found.uid() == uid => return Ok(template),

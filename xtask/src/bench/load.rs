@@ -1,0 +1,51 @@
+//! wrk with perf/mix.lua.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+
+use super::Bench;
+use crate::error::Error;
+use crate::programs;
+use crate::stack::checkout;
+
+/// What wrk counted, as perf/mix.lua writes it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Load {
+    pub requests: u64,
+    pub duration_us: u64,
+    pub p50_us: u64,
+    pub p99_us: u64,
+    pub max_us: u64,
+    /// Transacoes answered with 200.
+    pub applied: u64,
+    /// Connections refused, reset or timed out.
+    pub socket_errors: u64,
+    /// How often each status was answered.
+    pub statuses: BTreeMap<u16, u64>,
+}
+
+/// Drives `url` for so many seconds.
+pub(crate) fn drive(bench: &Bench, url: &str, seconds: u32, seed: u32) -> Result<Load, Error> {
+    let mut wrk = Command::new(programs::wrk()?);
+    wrk.arg("--connections").arg(bench.connections.to_string());
+    wrk.arg("--threads").arg(bench.threads.to_string());
+    wrk.arg("--duration")
+        .arg(format!("{seconds}s"))
+        .arg("--timeout")
+        .arg("15s");
+    wrk.arg("--script")
+        .arg(checkout().join("perf").join("mix.lua"))
+        .arg(url);
+    wrk.env("MIX", bench.mix.as_str())
+        .env("SEED", seed.to_string());
+    let output = wrk.output().map_err(Error::while_doing("wrk"))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let json = said.lines().find_map(|line| line.strip_prefix("JSON "));
+    let failed = || {
+        let reason = String::from_utf8_lossy(&output.stderr);
+        Error::new(format!("wrk failed: {}\n{said}", reason.trim()))
+    };
+    serde_json::from_str(json.ok_or_else(failed)?).map_err(Error::while_doing("wrk's counts"))
+}

@@ -1,0 +1,95 @@
+//! Missing programs, installed from Debian's packages where we may.
+
+use std::process::{Command, Stdio};
+
+use crate::error::Error;
+use crate::machine;
+use crate::programs;
+use crate::stack::checkout;
+
+/// A program that is needed, and Debian's package of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Need {
+    /// initdb, postgres and psql.
+    PostgreSql,
+    /// nginx.
+    Nginx,
+    /// wrk.
+    Wrk,
+}
+
+impl Need {
+    fn package(self) -> &'static str {
+        match self {
+            Need::PostgreSql => "postgresql",
+            Need::Nginx => "nginx",
+            Need::Wrk => "wrk",
+        }
+    }
+
+    fn is_met(self) -> Result<(), Error> {
+        match self {
+            Need::PostgreSql => ["initdb", "postgres", "psql"]
+                .into_iter()
+                .try_for_each(|program| programs::postgresql(program).map(drop)),
+            Need::Nginx => programs::nginx().map(drop),
+            Need::Wrk => programs::wrk().map(drop),
+        }
+    }
+}
+
+/// Sees to it that the programs are there: as root, or with a sudo that asks no password, what is
+/// missing is installed by xtask/install.sh.
+///
+/// # Errors
+/// It may not be installed here: the error is the command to run. Or the installation failed.
+pub fn ensure(needs: &[Need]) -> Result<(), Error> {
+    let missing: Vec<Need> = needs
+        .iter()
+        .copied()
+        .filter(|need| need.is_met().is_err())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing.iter().map(|need| need.package()).collect();
+    let packages_said = packages.join(" ");
+    let script = checkout().join("xtask").join("install.sh");
+    let mut command = if machine::is_root() {
+        Command::new("sh")
+    } else if may_sudo() {
+        let mut sudo = Command::new("sudo");
+        sudo.args(["-n", "sh"]);
+        sudo
+    } else {
+        let script = script.display();
+        let sentence = format!(
+            "{packages_said}: not on this machine. This installs the programs and starts no \
+             service:\n\n    sudo sh {script} {packages_said}\n"
+        );
+        return Err(Error::new(sentence));
+    };
+    println!("Installing {packages_said} from Debian's packages (no service is started)");
+    let output = command
+        .arg(script)
+        .args(&packages)
+        .stdin(Stdio::null())
+        .output()?;
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).trim().to_owned();
+        return Err(Error::new(format!(
+            "the installation of {packages_said} failed:\n{said}"
+        )));
+    }
+    missing.into_iter().try_for_each(Need::is_met)
+}
+
+fn may_sudo() -> bool {
+    let mut sudo = Command::new("sudo");
+    sudo.args(["-n", "true"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    sudo.status().is_ok_and(|status| status.success())
+}

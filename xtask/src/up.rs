@@ -1,0 +1,343 @@
+//! `cargo xtask up`, `down`, `status`, `clean`: the checkout's own stack.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::error::Error;
+use crate::home::Home;
+use crate::install::{self, Need};
+use crate::machine;
+use crate::process::Lifetime;
+use crate::programs;
+use crate::stack::{Layout, Lifetimes, Options, Stack, checkout};
+use crate::state::{ProcessState, ReplicaState, State};
+
+/// What `up` was asked for.
+#[derive(Clone, Debug)]
+pub struct Up {
+    /// The stack; its `crebito` is built here.
+    pub options: Options,
+    /// Return once all is ready, and leave it running.
+    pub detach: bool,
+    /// Start with an empty bank.
+    pub fresh: bool,
+}
+
+/// Builds, starts, and without `detach` waits for Ctrl-C and stops again.
+///
+/// # Errors
+/// Why it did not come up, as a sentence; then nothing of it is left running.
+pub fn up(up: &Up) -> Result<(), Error> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // Asked twice, this ends at once, and its children by their parent-death signal.
+        signal_hook::flag::register_conditional_shutdown(signal, 130, interrupted.clone())?;
+        signal_hook::flag::register(signal, interrupted.clone())?;
+    }
+    let home = Home::find()?;
+    let lock = home.lock()?;
+    make_way(&home, up.options.port)?;
+    install::ensure(&[Need::PostgreSql, Need::Nginx])?;
+    let mut options = up.options.clone();
+    println!("Building crebito (cargo build --release)");
+    options.crebito = build()?;
+    home.make()?;
+    if up.fresh {
+        home.remove_data()?;
+    }
+    let stack = start(&home, &options, up.detach, &interrupted);
+    if stack.is_err() {
+        let _ = fs::remove_file(home.state_file());
+    }
+    let mut stack = stack?;
+    drop(lock);
+    if up.detach {
+        println!("It runs until `cargo xtask down`.");
+    } else {
+        println!("Ctrl-C stops all.");
+    }
+    invite(&url(&options));
+    if up.detach {
+        stack.leave_running();
+        return Ok(());
+    }
+    watch(&mut stack, &interrupted);
+    println!("Stopping: NGINX, then the replicas, then PostgreSQL");
+    stack.shut_down();
+    let _ = fs::remove_file(home.state_file());
+    println!("Stopped. The data is kept in {}", home.data.display());
+    Ok(())
+}
+
+/// Sees to it that nothing is in the way: an earlier run, or another's port.
+fn make_way(home: &Home, port: u16) -> Result<(), Error> {
+    if let Some(state) = State::read(&home.state_file()) {
+        let (alive, all) = state.alive();
+        if alive > 0 && (alive == all || state.is_owned()) {
+            let sentence = format!(
+                "it runs already: {} (`cargo xtask status` says more, `cargo xtask down` stops it)",
+                state.url
+            );
+            return Err(Error::new(sentence));
+        }
+        if alive > 0 {
+            println!("Stopping what an earlier run left behind ({alive} of {all} processes)");
+            state.stop();
+        }
+        let _ = fs::remove_file(home.state_file());
+    }
+    if port != 0 && !machine::port_is_free(port) {
+        let holder = machine::port_holder(port).unwrap_or_else(|| "another process".to_owned());
+        let sentence =
+            format!("port {port} is in use by {holder}: stop that, or choose another with --port");
+        return Err(Error::new(sentence));
+    }
+    Ok(())
+}
+
+/// Builds the server, and returns the path of its binary in cargo's own words.
+pub(crate) fn build() -> Result<PathBuf, Error> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--release", "--bin", "crebito"]);
+    command
+        .arg("--message-format=json-render-diagnostics")
+        .current_dir(checkout());
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        return Err(Error::new("the build failed"));
+    }
+    let executable = |line: &str| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(message.get("executable")?.as_str()?))
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    let path = said.lines().filter_map(executable).next_back();
+    path.ok_or_else(|| Error::new("cargo did not say where it put the binary `crebito`"))
+}
+
+fn start(
+    home: &Home,
+    options: &Options,
+    detach: bool,
+    interrupted: &AtomicBool,
+) -> Result<Stack, Error> {
+    let check = || match interrupted.load(Ordering::Relaxed) {
+        true => Err(Error::new("interrupted; what had been started is stopped")),
+        false => Ok(()),
+    };
+    check()?;
+    // Of the version before: logs are of one run.
+    let _ = fs::remove_dir_all(home.run.join("log"));
+    let layout = Layout {
+        data: home.data.clone(),
+        run: home.run.clone(),
+        lifetimes: lifetimes(detach),
+    };
+    let mut options = options.clone();
+    if options.port == 0 {
+        options.port = machine::free_port()?;
+    }
+    let mut stack = Stack::start_postgres_in(&options, layout, None)?;
+    let owner = (!detach).then(ProcessState::myself);
+    state(&stack, &options, home, owner.clone()).write(&home.state_file())?;
+    let postgres = programs::version(&programs::postgresql("postgres")?, "--version")?;
+    let account = machine::postgres_account()?.map(|account| format!(" as {}", account.name));
+    println!(
+        "{postgres}{}: {}",
+        account.unwrap_or_default(),
+        stack.postgres.address()
+    );
+    println!("    data in {}", home.data.display());
+    check()?;
+    stack.start_others()?;
+    for (index, replica) in stack.replicas().iter().enumerate() {
+        let (number, driver, pid) = (index + 1, &replica.driver, replica.pid);
+        let addresses: Vec<String> = replica.addresses.iter().map(ToString::to_string).collect();
+        println!(
+            "Replica {number} on {driver}, pid {pid}: {}",
+            addresses.join(", ")
+        );
+    }
+    let nginx = programs::version(&programs::nginx()?, "-v")?;
+    let nginx = nginx.trim_start_matches("nginx version: ");
+    println!(
+        "{nginx}, least_conn over {} replicas: {}",
+        options.replicas,
+        url(&options)
+    );
+    println!("Logs in {}", home.run.join("log").display());
+    state(&stack, &options, home, owner).write(&home.state_file())?;
+    check()?;
+    Ok(stack)
+}
+
+/// In the foreground the parts end with us, should we be killed: each as it likes best to.
+fn lifetimes(detach: bool) -> Lifetimes {
+    let owned = |signal| {
+        if detach {
+            Lifetime::Detached
+        } else {
+            Lifetime::Owned(signal)
+        }
+    };
+    Lifetimes {
+        postgres: owned(Signal::INT),
+        replica: owned(Signal::TERM),
+        nginx: owned(Signal::QUIT),
+    }
+}
+
+fn url(options: &Options) -> String {
+    format!("http://localhost:{}", options.port)
+}
+
+fn state(stack: &Stack, options: &Options, home: &Home, owner: Option<ProcessState>) -> State {
+    let replica = |slot: &crate::stack::Slot| {
+        let process = ProcessState::of(slot.process.as_ref()?);
+        let seen = slot.seen();
+        Some(ReplicaState {
+            address: seen.address.to_string(),
+            addresses: seen.addresses.iter().map(ToString::to_string).collect(),
+            driver: seen.driver,
+            process,
+        })
+    };
+    State {
+        url: url(options),
+        replicas: stack.replicas.iter().filter_map(replica).collect(),
+        database_url: stack.database_url().to_owned(),
+        data: home.data.clone(),
+        run: home.run.clone(),
+        owner,
+        postgres: stack.postgres.process().map(ProcessState::of),
+        nginx: stack.nginx.process.as_ref().map(ProcessState::of),
+    }
+}
+
+fn invite(url: &str) {
+    println!();
+    println!("crebito answers at {url}. Try:");
+    println!();
+    let body = r#"{"valor": 1000, "tipo": "c", "descricao": "primeira"}"#;
+    println!("    curl {url}/clientes/1/transacoes -d '{body}'");
+    println!("    curl {url}/clientes/1/extrato");
+}
+
+/// Waits for Ctrl-C, and says when a part has ended by itself.
+fn watch(stack: &mut Stack, interrupted: &AtomicBool) {
+    while !interrupted.load(Ordering::Relaxed) {
+        for sentence in stack.ended_parts() {
+            println!("{sentence}");
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Stops the stack; nothing to stop is no error.
+///
+/// # Errors
+/// The folders cannot be reached.
+pub fn down() -> Result<(), Error> {
+    let home = Home::find()?;
+    if !home.folder.exists() {
+        println!("Nothing runs.");
+        return Ok(());
+    }
+    let _lock = home.lock()?;
+    let Some(state) = State::read(&home.state_file()) else {
+        println!("Nothing runs.");
+        return Ok(());
+    };
+    if state.alive().0 > 0 {
+        println!("Stopping: NGINX, then the replicas, then PostgreSQL");
+        state.stop();
+        println!("Stopped. The data is kept in {}", state.data.display());
+    } else {
+        println!("Nothing runs.");
+    }
+    let _ = fs::remove_file(home.state_file());
+    Ok(())
+}
+
+/// Prints what runs, for people or as JSON.
+///
+/// # Errors
+/// Nothing runs.
+pub fn status(json: bool) -> Result<(), Error> {
+    let home = Home::find()?;
+    let state = State::read(&home.state_file()).filter(|state| state.alive().0 > 0);
+    let Some(state) = state else {
+        let data = home.data.display();
+        let sentence = match home.data.exists() {
+            true => format!("nothing runs; the data of the last run is in {data}"),
+            false => "nothing runs, and there is no data".to_owned(),
+        };
+        return Err(Error::new(sentence));
+    };
+    if json {
+        let text = serde_json::to_string_pretty(&state).map_err(Error::while_doing("the state"))?;
+        println!("{text}");
+        return Ok(());
+    }
+    let (alive, all) = state.alive();
+    println!("{}: {alive} of {all} processes run", state.url);
+    let word = |process: &ProcessState| {
+        let running = if process.is_alive() {
+            "runs"
+        } else {
+            "has ended"
+        };
+        format!(
+            "{running}, pid {}, log {}",
+            process.pid,
+            process.log.display()
+        )
+    };
+    for replica in &state.replicas {
+        println!(
+            "replica {} on {}: {}",
+            replica.address,
+            replica.driver,
+            word(&replica.process)
+        );
+    }
+    for (name, process) in [("NGINX", &state.nginx), ("PostgreSQL", &state.postgres)] {
+        println!(
+            "{name}: {}",
+            process.as_ref().map_or("was not started".to_owned(), word)
+        );
+    }
+    println!("database: {}", state.database_url);
+    println!("data in {}", state.data.display());
+    println!("sockets in {}", state.run.display());
+    Ok(())
+}
+
+/// Stops the stack and removes all that it made: data, sockets, logs, state, cluster templates.
+///
+/// # Errors
+/// Something could not be removed.
+pub fn clean() -> Result<(), Error> {
+    down()?;
+    let home = Home::find()?;
+    home.remove_all()?;
+    println!(
+        "Removed {}, {} and {}",
+        home.folder.display(),
+        home.data.display(),
+        home.run.display()
+    );
+    println!("(`cargo clean` removes what was built.)");
+    Ok(())
+}
