@@ -38,8 +38,6 @@ pub const FLIGHT_EXTRATOS_MAX: usize = 16;
 pub const FLIGHT_TRANSACOES_MAX: usize = QUEUE_MAX;
 /// The read buffer of an idle connection; it grows for what does not fit.
 pub const READ_BYTES: usize = 1024;
-/// The largest read buffer a connection needs: a head, a body, a chunk's line.
-pub const READ_BYTES_MAX: usize = HEAD_BYTES_MAX + BODY_BYTES_MAX + 2 * CHUNK_LINE_BYTES_MAX;
 /// Answers that wait for their reader; a connection with more waiting decodes nothing further.
 pub const WRITE_BYTES_MAX: usize = 64 * 1024;
 /// An empty write buffer that is larger than this is let go.

@@ -8,7 +8,7 @@ use super::exchange::{Awaits, Exchange, Ticket};
 use super::fault;
 use super::state::{Local, Worker};
 use crate::http::{self, Decoded, Decoder, Status};
-use crate::limits::{self, READ_BYTES_MAX};
+use crate::limits::{self, REQUEST_BYTES_MAX};
 use monoio::buf::IoBufMut;
 use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, Split, Splitable};
 use rustix::net::sockopt;
@@ -222,7 +222,7 @@ impl Input {
                 Ok(Decoded::Request(request)) => request,
                 Ok(Decoded::Partial) => {
                     // The decoder bounds what it asks for: this is a wall behind it.
-                    return match self.bytes.len() - self.start < READ_BYTES_MAX {
+                    return match self.bytes.len() - self.start < REQUEST_BYTES_MAX {
                         true => Step::Read,
                         false => Step::Answer(Local::refusal(Status::PAYLOAD_TOO_LARGE)),
                     };

@@ -35,8 +35,6 @@ const STACK_BYTES: usize = 1024 * 1024;
 /// # Errors
 /// A sentence on why it cannot start.
 pub fn serve(settings: &Settings) -> Result<(), String> {
-    // Large pages would only blow the heap up: a replica has a few MB.
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
     raise_descriptor_limit();
     let choice = driver::choose(settings.io_driver)?;
     let bound = bind_all(settings)?;
