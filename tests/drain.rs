@@ -1,0 +1,170 @@
+//! SIGTERM and SIGINT: what was asked is answered, who asks meanwhile hears that the connection
+//! closes, and the process ends by itself with status 0.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod checker;
+mod common;
+mod load;
+mod replica;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use common::{Client, Response};
+use load::{History, Load};
+use replica::{GUARD, Replica};
+use rustix::process::Signal;
+use xtask::stack::{Driver, Postgres};
+
+const CREDITS: i64 = 10;
+
+#[test]
+fn what_is_in_flight_is_answered_under_io_uring() {
+    check_in_flight(Driver::IoUring, Signal::TERM);
+}
+
+#[test]
+fn what_is_in_flight_is_answered_under_epoll() {
+    check_in_flight(Driver::Epoll, Signal::INT);
+}
+
+/// A row lock keeps a flight in the air while the signal comes.
+fn check_in_flight(driver: Driver, signal: Signal) {
+    let postgres = bank();
+    let mut replica = start(&postgres, driver);
+    let connect = || Client::connect(replica.peer()).unwrap();
+    let mut idle = connect();
+    assert_eq!(idle.exchange(common::extrato(2)).unwrap().status, 200);
+    let mut silent = connect();
+
+    std::thread::scope(|scope| {
+        let lock = "SELECT FROM banco.clientes WHERE id = 1 FOR UPDATE";
+        let sql = format!("BEGIN; {lock}; SELECT pg_sleep(1.2); COMMIT;");
+        let postgres = &postgres;
+        let lock = scope.spawn(move || postgres.psql(&sql).unwrap());
+        wait_for_session(postgres, "wait_event = 'PgSleep'");
+        let ask = |n: i64| {
+            let mut client = connect();
+            client
+                .send(common::transacao(1, "c", 1, &format!("flight {n}")))
+                .unwrap();
+            client
+        };
+        let mut clients: Vec<Client> = (0..CREDITS).map(ask).collect();
+        wait_for_session(postgres, "wait_event_type = 'Lock'");
+
+        replica.signal(signal);
+        let draining = wait_until_draining(&replica);
+        assert_closing(&draining);
+        let late = connect()
+            .exchange(common::transacao(2, "c", 1, "late"))
+            .unwrap();
+        assert_eq!(
+            (late.status, late.text().as_str()),
+            (200, r#"{"limite":80000,"saldo":1}"#)
+        );
+        assert_closing(&late);
+        for client in &mut clients {
+            let response = client.receive().unwrap();
+            assert_eq!(response.status, 200, "{response:?}");
+            assert_closing(&response);
+            assert_eq!(client.receive_end().unwrap(), b"");
+        }
+        lock.join().unwrap();
+    });
+    for unused in [&mut idle, &mut silent] {
+        assert_eq!(
+            unused.receive_end().unwrap(),
+            b"",
+            "an idle connection closes without a word"
+        );
+    }
+    let status = replica.wait();
+    assert!(status.success(), "{status}:\n{}", replica.log());
+    let saldos = "SELECT string_agg(saldo::text, ' ' ORDER BY id) FROM banco.clientes WHERE id < 3";
+    assert_eq!(postgres.psql(saldos).unwrap(), format!("{CREDITS} 1"));
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_under_io_uring() {
+    check_under_load(Driver::IoUring, Signal::INT);
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_under_epoll() {
+    check_under_load(Driver::Epoll, Signal::TERM);
+}
+
+fn check_under_load(driver: Driver, signal: Signal) {
+    let postgres = bank();
+    let mut replica = start(&postgres, driver);
+    let seed = load::fresh_seed();
+    let load = Load {
+        peers: vec![replica.peer().clone(); 8],
+        seed,
+        pause: Duration::ZERO,
+    };
+    let is_over = AtomicBool::new(false);
+    let mut history = History::new();
+    let status = history.run(
+        &load,
+        |_| is_over.load(Ordering::Relaxed),
+        |_| {
+            sleep(Duration::from_millis(500));
+            replica.signal(signal);
+            let status = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| replica.wait()));
+            is_over.store(true, Ordering::Relaxed);
+            status
+        },
+    );
+    let status = status.unwrap();
+    println!("{driver:?}: {:?}", history.counts());
+    assert!(status.success(), "{status}:\n{}", replica.log());
+    if let Err(fault) = checker::check(&history.operations, &load::contas(&postgres)) {
+        panic!("{fault}\n{}", replica.log());
+    }
+    assert!(history.counts().applied > 100, "{:?}", history.counts());
+}
+
+fn bank() -> Postgres {
+    let postgres = Postgres::private(&[], &[]).unwrap();
+    postgres.apply_sql().unwrap();
+    postgres
+}
+
+fn start(postgres: &Postgres, driver: Driver) -> Replica {
+    let (url, listen) = (postgres.role_url(), replica::free_address().to_string());
+    let mut replica = Replica::start(&[
+        ("DATABASE_URL", &url),
+        ("LISTEN", &listen),
+        ("IO_DRIVER", driver.as_str()),
+    ]);
+    replica.wait_for("/health", 200);
+    replica
+}
+
+/// Waits until some session of the bank's is as `condition` says.
+fn wait_for_session(postgres: &Postgres, condition: &str) {
+    let count = format!("SELECT count(*) FROM pg_stat_activity WHERE {condition}");
+    let since = Instant::now();
+    while postgres.psql(&count).unwrap() == "0" {
+        assert!(since.elapsed() < GUARD, "no session has {condition}");
+    }
+}
+
+fn wait_until_draining(replica: &Replica) -> Response {
+    let since = Instant::now();
+    loop {
+        let response = replica.get("/healthz").unwrap();
+        if response.status == 503 {
+            return response;
+        }
+        assert!(since.elapsed() < GUARD, "{response:?}\n{}", replica.log());
+    }
+}
+
+fn assert_closing(response: &Response) {
+    assert_eq!(response.field("connection"), Some("close"), "{response:?}");
+}
