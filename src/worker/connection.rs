@@ -230,6 +230,8 @@ impl Input {
                 Ok(Decoded::Continue) => return Step::Answer(Local::go_on()),
                 Err(refusal) => return Step::Answer(Local::refusal(refusal.status)),
             };
+            #[cfg(test)]
+            tests::may_panic(request.path);
             self.start += request.len_bytes;
             self.begun_ms = self.came_ms;
             let ticket = Ticket {
@@ -322,3 +324,6 @@ async fn read(
     })
     .await
 }
+
+#[cfg(test)]
+mod tests;
