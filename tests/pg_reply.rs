@@ -1,56 +1,15 @@
 //! Replies to calls: what is given out, when, and what ends the session.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod pg_messages;
 
 use crebito::limits::{MESSAGE_BYTES_MAX, REPLY_BYTES_MAX};
 use crebito::pg::{LinkError, Reply, ReplyDecoder};
+use pg_messages::{
+    bound, complete, error, message, notice, notification, ready, row, splits, status,
+};
 use proptest::prelude::*;
-
-/// One message: tag, length, body.
-fn message(tag: u8, body: &[u8]) -> Vec<u8> {
-    let len = u32::try_from(body.len() + 4).unwrap();
-    [&[tag][..], &len.to_be_bytes(), body].concat()
-}
-
-fn row(columns: &[Option<&[u8]>]) -> Vec<u8> {
-    let mut body = u16::try_from(columns.len()).unwrap().to_be_bytes().to_vec();
-    for column in columns {
-        let len = column.map_or(-1, |value| i32::try_from(value.len()).unwrap());
-        body.extend(len.to_be_bytes());
-        body.extend(column.unwrap_or_default());
-    }
-    message(b'D', &body)
-}
-
-fn error(severity: &str, sqlstate: &str, text: &str) -> Vec<u8> {
-    // The localised severity must not be looked at.
-    let body = format!("SERRO\0V{severity}\0C{sqlstate}\0M{text}\0Dmore\nof it\0Fpath.c\0\0");
-    message(b'E', body.as_bytes())
-}
-
-fn bound() -> Vec<u8> {
-    message(b'2', b"")
-}
-
-fn complete() -> Vec<u8> {
-    message(b'C', b"SELECT 1\0")
-}
-
-fn ready() -> Vec<u8> {
-    message(b'Z', b"I")
-}
-
-fn notice() -> Vec<u8> {
-    message(b'N', b"SHINWEIS\0VNOTICE\0C00000\0Mnur so\0\0")
-}
-
-fn status() -> Vec<u8> {
-    message(b'S', b"TimeZone\0UTC\0")
-}
-
-fn notification() -> Vec<u8> {
-    message(b'A', b"\0\0\0\x07kanal\0text\0")
-}
 
 /// What a decoder gives out, in words: rows, errors, how the session ended, what is left over.
 fn transcript(bytes: &[u8], split: impl Fn(usize) -> usize) -> Vec<String> {
@@ -124,11 +83,10 @@ fn check(name: &str, messages: &[Vec<u8>], want: &[&str]) {
 }
 
 #[test]
-fn replies_and_what_ends_the_session() {
+fn replies() {
     let one = || row(&[Some(b"a"), None, Some(b"")]);
     let (b, c, z) = (bound, complete, ready);
     let e = || error("ERROR", "23505", "twice");
-    let fatal = || error("FATAL", "57P01", "going down");
     check(
         "a row",
         &[b(), one(), c(), z()],
@@ -183,6 +141,14 @@ fn replies_and_what_ends_the_session() {
         &[b(), c(), z(), notice(), status()],
         &["[]", "0 left"],
     );
+}
+
+#[test]
+fn what_ends_the_session() {
+    let one = || row(&[Some(b"a")]);
+    let (b, c, z) = (bound, complete, ready);
+    let e = || error("ERROR", "23505", "twice");
+    let fatal = || error("FATAL", "57P01", "going down");
     check(
         "fatal while idle",
         &[b(), c(), z(), fatal()],
@@ -392,8 +358,4 @@ proptest! {
         let led = [bound(), bytes].concat();
         transcript(&led, |_| 3);
     }
-}
-
-fn splits() -> impl Strategy<Value = Vec<usize>> {
-    proptest::collection::vec(1..60usize, 1..10)
 }

@@ -100,6 +100,18 @@ impl<'t> Handshake<'t> {
         input: &mut BytesMut,
         out: &mut BytesMut,
     ) -> Result<Progress, HandshakeError> {
+        let progress = self.advance_unguarded(input, out);
+        if !matches!(progress, Ok(Progress::NeedData)) {
+            self.state = State::Over;
+        }
+        progress
+    }
+
+    fn advance_unguarded(
+        &mut self,
+        input: &mut BytesMut,
+        out: &mut BytesMut,
+    ) -> Result<Progress, HandshakeError> {
         while !matches!(self.state, State::Preparing) {
             let Some(message) = take_message(input)? else {
                 return Ok(Progress::NeedData);
@@ -107,16 +119,9 @@ impl<'t> Handshake<'t> {
             let state = std::mem::replace(&mut self.state, State::Over);
             self.state = self.step(state, message, out)?;
         }
-        match self.prepare.advance(input) {
-            Ok(false) => Ok(Progress::NeedData),
-            Ok(true) => {
-                self.state = State::Over;
-                Ok(Progress::Ready(std::mem::take(&mut self.backend)))
-            }
-            Err(error) => {
-                self.state = State::Over;
-                Err(error)
-            }
+        match self.prepare.advance(input)? {
+            true => Ok(Progress::Ready(std::mem::take(&mut self.backend))),
+            false => Ok(Progress::NeedData),
         }
     }
 
