@@ -70,13 +70,18 @@ impl Process {
 
     /// A process that another run of the task had started; none if it is gone.
     pub fn adopt(pid: u32, started: u64, log: &Path) -> Option<Process> {
-        let process = Process {
+        let process = Process::once(pid, started, log);
+        process.is_alive().then_some(process)
+    }
+
+    /// The same, gone or not: its children may be there still.
+    pub fn once(pid: u32, started: u64, log: &Path) -> Process {
+        Process {
             pid,
             started,
             log: log.to_owned(),
             child: None,
-        };
-        process.is_alive().then_some(process)
+        }
     }
 
     /// Whether it runs; a zombie and another process with its pid do not.
@@ -91,9 +96,13 @@ impl Process {
         }
     }
 
-    /// Sends SIGKILL to it and its children.
+    /// Sends SIGKILL to its process group: it and its children, also those that outlived it. The
+    /// kernel gives no pid away that is still a group's, so without a process of that pid the
+    /// group is ours, and with another one it is gone.
     pub fn kill_group(&self) {
-        if let Some(pid) = self.known_pid() {
+        let ours = stat(self.pid).is_none_or(|stat| stat.started == self.started);
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid.filter(|_| ours) {
             let _ = kill_process_group(pid, Signal::KILL);
         }
     }

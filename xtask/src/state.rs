@@ -139,8 +139,11 @@ impl State {
             owner.signal(Signal::TERM);
             owner.wait(DRAIN + CHECKPOINT);
         }
-        if let Some(mut nginx) = self.nginx.as_ref().and_then(ProcessState::adopt) {
+        if let Some(nginx) = &self.nginx {
+            // A master that was killed leaves its workers, and they the port taken.
+            let mut nginx = Process::once(nginx.pid, nginx.started, &nginx.log);
             nginx.stop(Signal::QUIT, Duration::from_secs(5));
+            nginx.kill_group();
         }
         let replicas = self
             .replicas

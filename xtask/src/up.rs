@@ -89,8 +89,8 @@ fn make_way(home: &Home, port: u16) -> Result<(), Error> {
         }
         if alive > 0 {
             println!("Stopping what an earlier run left behind ({alive} of {all} processes)");
-            state.stop();
         }
+        state.stop();
         let _ = fs::remove_file(home.state_file());
     }
     if port != 0 && !machine::port_is_free(port) {
@@ -259,9 +259,12 @@ pub fn down() -> Result<(), Error> {
         println!("Nothing runs.");
         return Ok(());
     };
-    if state.alive().0 > 0 {
+    let alive = state.alive().0;
+    if alive > 0 {
         println!("Stopping: NGINX, then the replicas, then PostgreSQL");
-        state.stop();
+    }
+    state.stop();
+    if alive > 0 {
         println!("Stopped. The data is kept in {}", state.data.display());
     } else {
         println!("Nothing runs.");

@@ -128,6 +128,7 @@ impl Nginx {
         let start = Instant::now();
         let failure = loop {
             if process.ended().is_some() {
+                process.kill_group();
                 break "did not start";
             }
             if get(&Address::Tcp(self.address), "/healthz").is_ok() {
