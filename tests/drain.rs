@@ -8,17 +8,21 @@ mod common;
 mod load;
 mod replica;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use checker::{Answer, Question};
 use common::{Client, Response};
 use load::{History, Load};
 use replica::{GUARD, Replica};
 use rustix::process::Signal;
 use xtask::stack::{Driver, Postgres};
 
+/// Connections with one credit each under way, and credits under way on one connection.
 const CREDITS: i64 = 10;
+const PIPELINED: i64 = 5;
 
 #[test]
 fn what_is_in_flight_is_answered_under_io_uring() {
@@ -53,6 +57,11 @@ fn check_in_flight(driver: Driver, signal: Signal) {
             client
         };
         let mut clients: Vec<Client> = (0..CREDITS).map(ask).collect();
+        let mut pipelined = connect();
+        let credit = |n: i64| common::transacao(1, "c", 1, &format!("line {n}"));
+        pipelined
+            .send((0..PIPELINED).flat_map(credit).collect::<Vec<u8>>())
+            .unwrap();
         wait_for_session(postgres, "wait_event_type = 'Lock'");
 
         replica.signal(signal);
@@ -72,6 +81,14 @@ fn check_in_flight(driver: Driver, signal: Signal) {
             assert_closing(&response);
             assert_eq!(client.receive_end().unwrap(), b"");
         }
+        // Whose requests were all taken gets all answers; the last one closes.
+        let receive = |_| pipelined.receive().unwrap();
+        let responses: Vec<Response> = (0..PIPELINED).map(receive).collect();
+        assert!(
+            responses.iter().all(|response| response.status == 200),
+            "{responses:?}"
+        );
+        assert_closing(responses.last().unwrap());
         lock.join().unwrap();
     });
     for unused in [&mut idle, &mut silent] {
@@ -84,7 +101,10 @@ fn check_in_flight(driver: Driver, signal: Signal) {
     let status = replica.wait();
     assert!(status.success(), "{status}:\n{}", replica.log());
     let saldos = "SELECT string_agg(saldo::text, ' ' ORDER BY id) FROM banco.clientes WHERE id < 3";
-    assert_eq!(postgres.psql(saldos).unwrap(), format!("{CREDITS} 1"));
+    assert_eq!(
+        postgres.psql(saldos).unwrap(),
+        format!("{} 1", CREDITS + PIPELINED)
+    );
 }
 
 #[test]
@@ -122,8 +142,22 @@ fn check_under_load(driver: Driver, signal: Signal) {
     let status = status.unwrap();
     println!("{driver:?}: {:?}", history.counts());
     assert!(status.success(), "{status}:\n{}", replica.log());
-    if let Err(fault) = checker::check(&history.operations, &load::contas(&postgres)) {
+    let contas = load::contas(&postgres);
+    if let Err(fault) = checker::check(&history.operations, &contas) {
         panic!("{fault}\n{}", replica.log());
+    }
+    // Who came too late, or pipelined behind the answer that closed, was not taken at all.
+    let rows = contas.iter().flat_map(|conta| &conta.rows);
+    let applied: HashSet<&str> = rows.map(|row| row.descricao.as_str()).collect();
+    for one in &history.operations {
+        if let (Question::Transacao { descricao, .. }, Answer::Unknown) =
+            (&one.question, &one.answer)
+        {
+            assert!(
+                !applied.contains(descricao.as_str()),
+                "applied, not answered: {one:?}"
+            );
+        }
     }
     assert!(history.counts().applied > 100, "{:?}", history.counts());
 }
