@@ -21,30 +21,41 @@ CREATE OR REPLACE FUNCTION banco.InsertTransacao(
 )
 LANGUAGE plpgsql AS $$
 DECLARE
+    delta bigint NOT NULL := CASE tipo WHEN 'd' THEN -valor ELSE valor END;
     -- The cliente's count of transacoes.
     n bigint;
 BEGIN
-    -- Whoever comes second waits here, and then sees what the first one left. NO KEY: all but the
-    -- row's id may change.
-    SELECT c.saldo, c.limite, c.n INTO saldo, limite, n
-    FROM banco.clientes AS c WHERE c.id = InsertTransacao.id FOR NO KEY UPDATE;
-
-    IF NOT FOUND THEN
-        resultado := 1;
-    ELSIF tipo = 'd' AND saldo < valor - limite THEN
-        resultado := 2;
-    ELSIF tipo = 'c' AND valor > 0 AND saldo > 9223372036854775807 - valor THEN
-        resultado := 3;
-    ELSE
-        resultado := 0;
-        -- The time is read under the lock: later in the cliente's order is never earlier in time.
-        INSERT INTO banco.transacoes (cliente_id, n, valor, tipo, descricao, realizada_em)
-        VALUES (id, n + 1, valor, tipo, descricao, clock_timestamp());
-        UPDATE banco.clientes AS c
-        SET saldo = c.saldo + CASE tipo WHEN 'd' THEN -valor ELSE valor END, n = c.n + 1
+    LOOP
+        -- Judged and done in one statement. Whoever comes second waits here for the row's lock,
+        -- and is judged by what the first one left.
+        UPDATE banco.clientes AS c SET saldo = c.saldo + delta, n = c.n + 1
         WHERE c.id = InsertTransacao.id
-        RETURNING c.saldo INTO saldo;
-    END IF;
+          AND CASE WHEN delta < 0 THEN c.saldo >= -delta - c.limite
+                   ELSE c.saldo <= 9223372036854775807 - delta END
+        RETURNING c.saldo, c.limite, c.n INTO saldo, limite, n;
+        IF FOUND THEN
+            -- The time is read under the lock: later in a cliente's order is never earlier in time.
+            INSERT INTO banco.transacoes (cliente_id, n, valor, tipo, descricao, realizada_em)
+            VALUES (id, n, valor, tipo, descricao, clock_timestamp());
+            resultado := 0;
+            RETURN;
+        END IF;
+
+        -- Refused, or there is no such cliente.
+        SELECT c.saldo, c.limite INTO saldo, limite
+        FROM banco.clientes AS c WHERE c.id = InsertTransacao.id;
+        IF NOT FOUND THEN
+            resultado := 1;
+            RETURN;
+        ELSIF delta < 0 AND saldo < -delta - limite THEN
+            resultado := 2;
+            RETURN;
+        ELSIF delta > 0 AND saldo > 9223372036854775807 - delta THEN
+            resultado := 3;
+            RETURN;
+        END IF;
+        -- Since the refusal somebody made room: once more.
+    END LOOP;
 END
 $$;
 
@@ -60,58 +71,60 @@ CREATE OR REPLACE FUNCTION banco.transacoes_lote(
 )
 LANGUAGE plpgsql AS $$
 DECLARE
-    -- Positions in the arrays: by cliente, and as given within a cliente.
-    posicoes bigint[];
+    -- A row of clientes, as it was when we locked it, with his positions in the arrays.
+    cliente record;
     p bigint;
+    v bigint;
+    -- The cliente's saldo and count as they become.
+    s bigint;
+    n_agora bigint;
     -- Each transacao's number in its cliente's count; null for a refused one.
     ns bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(ids)]);
-    -- The cliente at hand. s is null if there is none of this id.
-    cliente bigint;
-    s bigint;
-    l bigint;
-    n_antes bigint;
-    n_agora bigint;
-    v bigint;
     agora timestamptz;
 BEGIN
     IF cardinality(valores) <> cardinality(ids) OR cardinality(descricoes) <> cardinality(ids) THEN
         RAISE EXCEPTION 'the three arrays differ in length' USING ERRCODE = '2202E';
     END IF;
-    resultado := array_fill(0::smallint, ARRAY[cardinality(ids)]);
+    -- What is not found below stays so.
+    resultado := array_fill(1::smallint, ARRAY[cardinality(ids)]);
     saldo := ns;
     limite := ns;
 
     -- All take their locks by ascending id: no two calls ever wait for one another in a circle.
-    SELECT array_agg(t.p ORDER BY t.id, t.p) INTO posicoes
-    FROM unnest(ids) WITH ORDINALITY AS t (id, p);
-
-    FOREACH p IN ARRAY coalesce(posicoes, '{}') LOOP
-        IF ids[p] IS DISTINCT FROM cliente THEN
-            IF n_agora > n_antes THEN
-                UPDATE banco.clientes SET saldo = s, n = n_agora WHERE id = cliente;
+    -- NO KEY: nobody changes the id itself.
+    FOR cliente IN
+        SELECT c.id, c.saldo, c.limite, c.n, t.posicoes
+        FROM banco.clientes AS c
+        JOIN (
+            SELECT u.id, array_agg(u.p ORDER BY u.p) AS posicoes
+            FROM unnest(ids) WITH ORDINALITY AS u (id, p)
+            GROUP BY u.id
+        ) AS t ON t.id = c.id
+        ORDER BY c.id
+        FOR NO KEY UPDATE OF c
+    LOOP
+        s := cliente.saldo;
+        n_agora := cliente.n;
+        FOREACH p IN ARRAY cliente.posicoes LOOP
+            v := valores[p];
+            IF v < 0 AND s < -v - cliente.limite THEN
+                resultado[p] := 2;
+            ELSIF v > 0 AND s > 9223372036854775807 - v THEN
+                resultado[p] := 3;
+            ELSE
+                resultado[p] := 0;
+                s := s + v;
+                n_agora := n_agora + 1;
+                ns[p] := n_agora;
             END IF;
-            cliente := ids[p];
-            SELECT c.saldo, c.limite, c.n, c.n INTO s, l, n_antes, n_agora
-            FROM banco.clientes AS c WHERE c.id = cliente FOR NO KEY UPDATE;
+            saldo[p] := s;
+            limite[p] := cliente.limite;
+        END LOOP;
+        IF n_agora > cliente.n THEN
+            UPDATE banco.clientes AS c SET saldo = s, n = n_agora
+            WHERE c.id = cliente.id;
         END IF;
-        v := valores[p];
-        IF s IS NULL THEN
-            resultado[p] := 1;
-        ELSIF v < 0 AND s < -v - l THEN
-            resultado[p] := 2;
-        ELSIF v > 0 AND s > 9223372036854775807 - v THEN
-            resultado[p] := 3;
-        ELSE
-            s := s + v;
-            n_agora := n_agora + 1;
-            ns[p] := n_agora;
-        END IF;
-        saldo[p] := s;
-        limite[p] := l;
     END LOOP;
-    IF n_agora > n_antes THEN
-        UPDATE banco.clientes SET saldo = s, n = n_agora WHERE id = cliente;
-    END IF;
 
     -- Read after the last lock: later in any cliente's order is never earlier in time.
     agora := clock_timestamp();

@@ -87,7 +87,7 @@ fn one_transacao_by_hand() {
             ),
             (
                 "SELECT * FROM InsertTransacao(3, NULL, 'c', 'x')",
-                "error:not-null",
+                "error:null value cannot be assigned",
             ),
             (
                 "SELECT * FROM InsertTransacao(3, 1, 'x', 'x')",
