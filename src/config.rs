@@ -56,12 +56,12 @@ struct Arguments {
 
     /// Connections of one worker; one more is answered 503 and closed
     #[arg(long, env = "MAX_CONNECTIONS", default_value_t = limits::CONNECTIONS_MAX,
-          value_name = "N", value_parser = at_least_one)]
+          value_name = "N", value_parser = connections)]
     max_connections: usize,
 
     /// Operations that may wait in one worker's queue; one more is answered 503
     #[arg(long, env = "MAX_QUEUE", default_value_t = limits::QUEUE_MAX,
-          value_name = "N", value_parser = queue_size)]
+          value_name = "N", value_parser = queued)]
     max_queue: usize,
 
     /// What is logged, to standard error: error, warn, info or debug
@@ -259,25 +259,20 @@ impl Level {
     }
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(count @ 1..=limits::CONNECTIONS_SETTABLE_MAX) => Ok(count),
-        _ => Err(format!(
-            "expected a number from 1 to {}",
-            limits::CONNECTIONS_SETTABLE_MAX
-        )),
-    }
+fn connections(text: &str) -> Result<usize, String> {
+    from_one_to(limits::CONNECTIONS_SETTABLE_MAX, text)
 }
 
-fn queue_size(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(count @ limits::CONNECTION_OPERATIONS_MAX..=limits::QUEUE_SETTABLE_MAX) => Ok(count),
-        _ => Err(format!(
-            "expected a number from {} to {}",
-            limits::CONNECTION_OPERATIONS_MAX,
-            limits::QUEUE_SETTABLE_MAX
-        )),
-    }
+fn queued(text: &str) -> Result<usize, String> {
+    from_one_to(limits::QUEUE_SETTABLE_MAX, text)
+}
+
+fn from_one_to(max: usize, text: &str) -> Result<usize, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=max).contains(number));
+    number.ok_or_else(|| format!("expected a number from 1 to {max}"))
 }
 
 fn numbered(path: &Path, index: usize) -> PathBuf {
