@@ -324,6 +324,27 @@ fn stale_statements_are_sent_again_once_and_first() {
 }
 
 #[test]
+fn an_extrato_is_not_answered_before_transacoes_that_are_sent_again() {
+    let mut story = Story::new();
+    story.credit("post", 1);
+    story.credit("post too", 1);
+    story.extrato("get", 1);
+    story.depart();
+    story.land(&error("42883"));
+    // Only the transacoes' call was stale; the extrato's was read too early.
+    assert_eq!(story.land(&extrato()), Landed::Flight { prepare: true });
+    story.tells(&[]);
+    assert_eq!(story.depart(), ["lote", "extrato"]);
+    story.land(&lote(&[1, 2]));
+    story.land(&extrato());
+    story.tells(&[
+        "post applied 9 1",
+        "post too applied 9 2",
+        "get extrato of 1 bytes",
+    ]);
+}
+
+#[test]
 fn a_broken_session_leaves_its_flight_unknown_and_the_queue_waiting() {
     let mut story = Story::new();
     story.credit("a", 1);

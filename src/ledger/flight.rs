@@ -174,8 +174,13 @@ impl<T> Flight<T> {
                 } else {
                     Answer::NoCliente
                 };
+                let again = self.prepare;
                 for passenger in asked(&mut self.extratos, cliente) {
-                    passenger.answer(answer, deliver);
+                    // Transacoes of its own connection may be sent again: it must not be
+                    // answered before them, nor without them.
+                    if !(again && passenger.send_again()) {
+                        passenger.answer(answer, deliver);
+                    }
                 }
             }
         }
@@ -258,11 +263,18 @@ impl<T, W> Passenger<T, W> {
     }
 
     fn refuse(&mut self, stale: bool, deliver: &mut impl FnMut(&T, Answer<'_>)) {
-        if stale && !self.retried && self.fate == Fate::Awaited {
-            self.fate = Fate::SendAgain;
-        } else {
+        if !(stale && self.send_again()) {
             self.answer(Answer::Unavailable, deliver);
         }
+    }
+
+    /// Marks it to be sent again, once; false when it was before, or needs it no more.
+    fn send_again(&mut self) -> bool {
+        let may = !self.retried && self.fate == Fate::Awaited;
+        if may {
+            self.fate = Fate::SendAgain;
+        }
+        may
     }
 
     fn expire(&mut self, now_ms: u64, deliver: &mut impl FnMut(&T, Answer<'_>)) {
