@@ -28,14 +28,44 @@ pub(crate) fn commit() -> String {
 /// One screen for people.
 pub(crate) fn table(measured: &Measured) -> String {
     let mut text = String::new();
+    for (name, value) in facts(measured) {
+        let _ = writeln!(text, "{name:<14}{value}");
+    }
+    let heads = ["CPU µs/request", "CPUs", "peak RSS KiB"];
+    let _ = writeln!(
+        text,
+        "\n{:<12}{:>16}{:>8}{:>16}",
+        "", heads[0], heads[1], heads[2]
+    );
+    for service in &measured.services {
+        let rss = service
+            .peak_rss_kib
+            .map_or_else(String::new, |kib| kib.to_string());
+        let (name, cpu, cpus) = (&service.name, service.cpu_us_per_request, service.cpus);
+        let _ = writeln!(text, "{name:<12}{cpu:>16.1}{cpus:>8.2}{rss:>16}");
+    }
+    let all: f64 = measured
+        .services
+        .iter()
+        .map(|service| service.cpu_us_per_request)
+        .sum();
+    let _ = writeln!(text, "{:<12}{all:>16.1}\n", "all");
+    text.push_str(&verdict(measured));
+    text
+}
+
+fn facts(measured: &Measured) -> [(&'static str, String); 10] {
     let load = &measured.load;
     let cpus = thread::available_parallelism().map_or(0, usize::from);
+    let ms = |us: u64| to_f64(us) / 1e3;
+    let latency = (ms(load.p50_us), ms(load.p99_us), ms(load.max_us));
+    let driven = format!("{}, {} connections", measured.mix, measured.connections);
     let statuses: Vec<String> = load
         .statuses
         .iter()
         .map(|(status, count)| format!("{status}: {count}"))
         .collect();
-    let lines = [
+    [
         ("commit", measured.commit.clone()),
         (
             "machine",
@@ -51,12 +81,7 @@ pub(crate) fn table(measured: &Measured) -> String {
         ("durability", measured.durability.clone()),
         (
             "load",
-            format!(
-                "{}, {} connections, {:.1} s",
-                measured.mix,
-                measured.connections,
-                to_f64(load.duration_us) / 1e6
-            ),
+            format!("{driven}, {:.1} s", ms(load.duration_us) / 1e3),
         ),
         ("requests/s", format!("{:.0}", measured.requests_per_second)),
         (
@@ -70,38 +95,12 @@ pub(crate) fn table(measured: &Measured) -> String {
             "latency ms",
             format!(
                 "p50 {:.2}, p99 {:.2}, max {:.2}",
-                to_f64(load.p50_us) / 1e3,
-                to_f64(load.p99_us) / 1e3,
-                to_f64(load.max_us) / 1e3
+                latency.0, latency.1, latency.2
             ),
         ),
         ("statuses", statuses.join(", ")),
         ("socket errors", load.socket_errors.to_string()),
-    ];
-    for (name, value) in lines {
-        let _ = writeln!(text, "{name:<14}{value}");
-    }
-    let _ = writeln!(
-        text,
-        "\n{:<12}{:>16}{:>8}{:>16}",
-        "", "CPU µs/request", "CPUs", "peak RSS KiB"
-    );
-    for service in &measured.services {
-        let rss = service
-            .peak_rss_kib
-            .map_or_else(String::new, |kib| kib.to_string());
-        let (name, cpu, cpus) = (&service.name, service.cpu_us_per_request, service.cpus);
-        let _ = writeln!(text, "{name:<12}{cpu:>16.1}{cpus:>8.2}{rss:>16}");
-    }
-    let all: f64 = measured
-        .services
-        .iter()
-        .map(|service| service.cpu_us_per_request)
-        .sum();
-    let _ = writeln!(text, "{:<12}{all:>16.1}", "all");
-    text.push('\n');
-    text.push_str(&verdict(measured));
-    text
+    ]
 }
 
 fn verdict(measured: &Measured) -> String {
