@@ -77,7 +77,7 @@ pub const DRAIN_MS: u64 = 10_000;
 const _: () = assert!(CHUNK_LINE_BYTES_MAX < BODY_BYTES_MAX);
 const _: () = assert!(CONNECTION_OPERATIONS_MAX <= QUEUE_MAX);
 const _: () = assert!(FLIGHT_TRANSACOES_MAX <= QUEUE_MAX);
-// A row of the batch procedure's reply, three arrays of eight bytes and a length each, fits a message.
+// The batch procedure's row, three arrays of eight bytes and a length each, fits a message.
 const _: () = assert!(FLIGHT_TRANSACOES_MAX * 36 < MESSAGE_BYTES_MAX);
 // A whole message more fits a reply, so that rows and notices together never reach its end.
 const _: () = assert!(MESSAGE_BYTES_MAX < REPLY_BYTES_MAX);

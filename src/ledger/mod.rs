@@ -188,8 +188,8 @@ impl<T> Ledger<T> {
     /// Takes the reply of the oldest call in flight, and gives its operations their answers.
     ///
     /// # Errors
-    /// [`Mislanded`] when the reply does not fit: the session must end, and [`Ledger::session_lost`] be
-    /// called.
+    /// [`Mislanded`] when the reply does not fit: the session must end, and
+    /// [`Ledger::session_lost`] be called.
     pub fn land(
         &mut self,
         reply: &pg::Reply<'_>,

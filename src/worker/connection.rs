@@ -6,7 +6,8 @@
 
 use super::exchange::{Awaits, Exchange, Ticket};
 use super::fault;
-use super::state::{Local, Worker};
+use super::request::Local;
+use super::state::Worker;
 use crate::http::{self, Decoded, Decoder, Status};
 use crate::limits::{self, REQUEST_BYTES_MAX};
 use monoio::buf::IoBufMut;

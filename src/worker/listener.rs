@@ -2,7 +2,8 @@
 
 use super::counters::{self, COUNTERS};
 use super::exchange::Exchange;
-use super::state::{Local, Worker};
+use super::request::Local;
+use super::state::Worker;
 use super::{connection, fault};
 use crate::config::Listen;
 use crate::limits;

@@ -9,6 +9,7 @@ mod fault;
 mod health;
 mod link;
 mod listener;
+mod request;
 mod resolve;
 mod session;
 mod signal;

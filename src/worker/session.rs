@@ -1,4 +1,4 @@
-//! The worker's PostgreSQL session: reached, prepared, flown over, and reached again when it breaks.
+//! The worker's PostgreSQL session: reached, prepared, flown over, reached again when it breaks.
 //!
 //! One task reads, and is never cancelled but to give the link up; one writes the flights as
 //! they leave. The writer is a task of its own so that it runs behind the connections that are
