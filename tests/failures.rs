@@ -7,18 +7,16 @@
 mod checker;
 mod common;
 mod load;
-mod replica;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
 use checker::{Answer, Operation};
-use common::{Client, Peer};
+use common::Peer;
 use load::{History, Load};
-use replica::Replica;
 use rustix::process::{Pid, Signal, kill_process};
-use xtask::stack::{Driver, Options, Postgres, Shutdown, Sockets, Stack};
+use xtask::stack::{Driver, Options, Shutdown, Sockets, Stack};
 
 /// Connections through NGINX.
 const CONNECTIONS: usize = 8;
@@ -242,53 +240,4 @@ fn lock_cliente(stack: &mut Stack) {
             "BEGIN; {lock}; SELECT pg_sleep({seconds}); COMMIT;"
         ))
         .unwrap();
-}
-
-#[test]
-fn it_waits_for_a_database_that_is_away_under_io_uring() {
-    check_away(Driver::IoUring);
-}
-
-#[test]
-fn it_waits_for_a_database_that_is_away_under_epoll() {
-    check_away(Driver::Epoll);
-}
-
-/// Starts before its database, then finds one without the bank's procedures, then a whole one.
-fn check_away(driver: Driver) {
-    let mut postgres = Postgres::private(&[], &[]).unwrap();
-    let (url, listen) = (postgres.role_url(), replica::free_address().to_string());
-    postgres.stop(Shutdown::Fast);
-    let mut replica = Replica::start(&[
-        ("DATABASE_URL", &url),
-        ("LISTEN", &listen),
-        ("IO_DRIVER", driver.as_str()),
-    ]);
-    replica.wait_for("/healthz", 200);
-    replica.wait_for("/health", 503);
-    let mut client = Client::connect(replica.peer()).unwrap();
-    let credit = common::transacao(1, "c", 10, "away");
-    for request in [credit.clone(), common::extrato(1), credit.clone()] {
-        let response = client.exchange(&request).unwrap();
-        let log = replica.log();
-        assert_eq!(response.status, 503, "{response:?}\n{log}");
-        assert_eq!(response.field("retry-after"), Some("1"), "{response:?}");
-    }
-
-    postgres.start().unwrap();
-    replica.wait_for_log("sql/");
-    assert_eq!(
-        replica.get("/health").unwrap().status,
-        503,
-        "{}",
-        replica.log()
-    );
-
-    postgres.apply_sql().unwrap();
-    replica.wait_for("/health", 200);
-    let response = client.exchange(&credit).unwrap();
-    assert_eq!(
-        (response.status, response.text().as_str()),
-        (200, r#"{"limite":100000,"saldo":10}"#)
-    );
 }

@@ -1,0 +1,178 @@
+//! What a replica answers while its database is away, incomplete or silent, request by request.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod common;
+mod replica;
+
+use std::time::Instant;
+
+use common::{Client, Response};
+use replica::{GUARD, Replica};
+use rustix::process::{Pid, Signal, kill_process};
+use xtask::stack::{Driver, Postgres, Shutdown};
+
+#[test]
+fn it_waits_for_a_database_that_is_away_under_io_uring() {
+    check_away(Driver::IoUring);
+}
+
+#[test]
+fn it_waits_for_a_database_that_is_away_under_epoll() {
+    check_away(Driver::Epoll);
+}
+
+/// Starts before its database, then finds one without the bank's procedures, then a whole one.
+fn check_away(driver: Driver) {
+    let mut postgres = Postgres::private(&[], &[]).unwrap();
+    postgres.stop(Shutdown::Fast);
+    let mut replica = start(&postgres, driver);
+    replica.wait_for("/healthz", 200);
+    replica.wait_for("/health", 503);
+    let mut client = Client::connect(replica.peer()).unwrap();
+    let credit = common::transacao(1, "c", 10, "away");
+    for request in [credit.clone(), common::extrato(1), credit.clone()] {
+        assert_unavailable(&client.exchange(&request).unwrap(), &replica);
+    }
+
+    postgres.start().unwrap();
+    replica.wait_for_log("sql/");
+    assert_eq!(
+        replica.get("/health").unwrap().status,
+        503,
+        "{}",
+        replica.log()
+    );
+
+    postgres.apply_sql().unwrap();
+    replica.wait_for("/health", 200);
+    let response = client.exchange(&credit).unwrap();
+    assert_eq!(
+        (response.status, response.text().as_str()),
+        (200, r#"{"limite":100000,"saldo":10}"#)
+    );
+}
+
+#[test]
+fn answers_keep_their_order_when_a_call_is_sent_again() {
+    for driver in [Driver::IoUring, Driver::Epoll] {
+        check_order_of_answers(driver);
+    }
+}
+
+/// The transacoes' procedures are away and the extrato's is not: of a POST and a GET in one
+/// flight, the GET could be answered first.
+fn check_order_of_answers(driver: Driver) {
+    let postgres = Postgres::private(&[], &[]).unwrap();
+    postgres.apply_sql().unwrap();
+    let mut replica = start(&postgres, driver);
+    replica.wait_for("/health", 200);
+    let mut client = Client::connect(replica.peer()).unwrap();
+    let credit = common::transacao(1, "c", 10, "order");
+    assert_eq!(client.exchange(&credit).unwrap().status, 200);
+    postgres
+        .psql(
+            "DROP FUNCTION banco.inserttransacao(bigint, bigint, text, text);
+             DROP FUNCTION banco.transacoes_lote(bigint[], bigint[], text[]);",
+        )
+        .unwrap();
+    client
+        .send([credit.clone(), credit.clone(), common::extrato(1)].concat())
+        .unwrap();
+    for _ in 0..2 {
+        assert_unavailable(&client.receive().unwrap(), &replica);
+    }
+    let extrato = client.receive().unwrap();
+    if extrato.status == 200 {
+        assert_eq!(extrato.json()["saldo"]["total"], 10, "{extrato:?}");
+    } else {
+        assert_unavailable(&extrato, &replica);
+    }
+    postgres.apply_sql().unwrap();
+    replica.wait_for("/health", 200);
+    let response = client.exchange(&credit).unwrap();
+    assert_eq!(
+        response.text(),
+        r#"{"limite":100000,"saldo":20}"#,
+        "{}",
+        replica.log()
+    );
+}
+
+#[test]
+fn who_waits_for_a_silent_database_hears_503_and_who_flies_504_under_io_uring() {
+    check_silent(Driver::IoUring);
+}
+
+#[test]
+fn who_waits_for_a_silent_database_hears_503_and_who_flies_504_under_epoll() {
+    check_silent(Driver::Epoll);
+}
+
+/// The backend is stopped with a flight out, and goes on once everybody was answered.
+fn check_silent(driver: Driver) {
+    let postgres = Postgres::private(&[], &[]).unwrap();
+    postgres.apply_sql().unwrap();
+    let mut replica = start(&postgres, driver);
+    replica.wait_for("/health", 200);
+    let connect = || Client::connect(replica.peer()).unwrap();
+    let (mut flying, mut waiting, mut reading) = (connect(), connect(), connect());
+    let backend = postgres.psql(
+        "SELECT pid FROM pg_stat_activity
+         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+    );
+    let backend = backend
+        .unwrap()
+        .parse()
+        .ok()
+        .and_then(Pid::from_raw)
+        .unwrap();
+
+    kill_process(backend, Signal::STOP).unwrap();
+    flying
+        .send(common::transacao(1, "c", 10, "flying"))
+        .unwrap();
+    let since = Instant::now();
+    while replica.get("/health").unwrap().json()["in_flight"] != 1 {
+        assert!(
+            since.elapsed() < GUARD,
+            "it does not fly:\n{}",
+            replica.log()
+        );
+    }
+    waiting
+        .send(common::transacao(1, "c", 100, "waiting"))
+        .unwrap();
+    reading.send(common::extrato(1)).unwrap();
+    let response = flying.receive().unwrap();
+    assert_eq!(response.status, 504, "{response:?}");
+    for client in [&mut waiting, &mut reading] {
+        assert_unavailable(&client.receive().unwrap(), &replica);
+    }
+    // The connections go on, behind the flight whose place is kept.
+    flying.send(common::transacao(1, "c", 1, "behind")).unwrap();
+    kill_process(backend, Signal::CONT).unwrap();
+    let response = flying.receive().unwrap();
+    assert_eq!(
+        response.text(),
+        r#"{"limite":100000,"saldo":11}"#,
+        "{}",
+        replica.log()
+    );
+    let rows = "SELECT string_agg(descricao, ' ' ORDER BY n) FROM banco.transacoes";
+    assert_eq!(postgres.psql(rows).unwrap(), "flying behind");
+}
+
+fn start(postgres: &Postgres, driver: Driver) -> Replica {
+    let (url, listen) = (postgres.role_url(), replica::free_address().to_string());
+    Replica::start(&[
+        ("DATABASE_URL", &url),
+        ("LISTEN", &listen),
+        ("IO_DRIVER", driver.as_str()),
+    ])
+}
+
+fn assert_unavailable(response: &Response, replica: &Replica) {
+    assert_eq!(response.status, 503, "{response:?}\n{}", replica.log());
+    assert_eq!(response.field("retry-after"), Some("1"), "{response:?}");
+}
