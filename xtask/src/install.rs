@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use crate::error::Error;
 use crate::machine;
 use crate::programs;
+use crate::say;
 use crate::stack::checkout;
 
 /// A program that is needed, and Debian's package of it.
@@ -69,7 +70,9 @@ pub fn ensure(needs: &[Need]) -> Result<(), Error> {
         );
         return Err(Error::new(sentence));
     };
-    println!("Installing {packages_said} from Debian's packages (no service is started)");
+    say(format_args!(
+        "Installing {packages_said} from Debian's packages (no service is started)"
+    ));
     let output = command
         .arg(script)
         .args(&packages)

@@ -17,3 +17,9 @@ mod state;
 pub mod up;
 
 pub use error::Error;
+
+/// A line to whoever typed the command. A reader that is gone (`| head`) is no reason to stop.
+fn say(line: impl std::fmt::Display) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

@@ -16,6 +16,7 @@ use crate::install::{self, Need};
 use crate::machine;
 use crate::process::Lifetime;
 use crate::programs;
+use crate::say;
 use crate::stack::{Layout, Lifetimes, Options, Stack, checkout};
 use crate::state::{ProcessState, ReplicaState, State};
 
@@ -46,7 +47,7 @@ pub fn up(up: &Up) -> Result<(), Error> {
     make_way(&home, up.options.port)?;
     install::ensure(&[Need::PostgreSql, Need::Nginx])?;
     let mut options = up.options.clone();
-    println!("Building crebito (cargo build --release)");
+    say("Building crebito (cargo build --release)");
     options.crebito = build()?;
     home.make()?;
     if up.fresh {
@@ -59,9 +60,9 @@ pub fn up(up: &Up) -> Result<(), Error> {
     let mut stack = stack?;
     drop(lock);
     if up.detach {
-        println!("It runs until `cargo xtask down`.");
+        say("It runs until `cargo xtask down`.");
     } else {
-        println!("Ctrl-C stops all.");
+        say("Ctrl-C stops all.");
     }
     invite(&url(&options));
     if up.detach {
@@ -69,10 +70,15 @@ pub fn up(up: &Up) -> Result<(), Error> {
         return Ok(());
     }
     watch(&mut stack, &interrupted);
-    println!("Stopping: NGINX, then the replicas, then PostgreSQL");
+    say(format_args!(
+        "Stopping: NGINX, then the replicas, then PostgreSQL"
+    ));
     stack.shut_down();
     let _ = fs::remove_file(home.state_file());
-    println!("Stopped. The data is kept in {}", home.data.display());
+    say(format_args!(
+        "Stopped. The data is kept in {}",
+        home.data.display()
+    ));
     Ok(())
 }
 
@@ -88,7 +94,9 @@ fn make_way(home: &Home, port: u16) -> Result<(), Error> {
             return Err(Error::new(sentence));
         }
         if alive > 0 {
-            println!("Stopping what an earlier run left behind ({alive} of {all} processes)");
+            say(format_args!(
+                "Stopping what an earlier run left behind ({alive} of {all} processes)"
+            ));
         }
         state.stop();
         let _ = fs::remove_file(home.state_file());
@@ -148,38 +156,57 @@ fn start(
     if options.port == 0 {
         options.port = machine::free_port()?;
     }
-    let mut stack = Stack::start_postgres_in(&options, layout, None)?;
+    let is_new = !home.data.exists();
+    let mut stack = Stack::start_postgres_in(&options, layout, None).map_err(advised)?;
+    if is_new {
+        // A cluster is made without a sync of its files; from here on PostgreSQL sees to that.
+        Command::new("sync")
+            .arg("--file-system")
+            .arg(&home.data)
+            .status()?;
+    }
     let owner = (!detach).then(ProcessState::myself);
     state(&stack, &options, home, owner.clone()).write(&home.state_file())?;
     let postgres = programs::version(&programs::postgresql("postgres")?, "--version")?;
     let account = machine::postgres_account()?.map(|account| format!(" as {}", account.name));
-    println!(
+    say(format_args!(
         "{postgres}{}: {}",
         account.unwrap_or_default(),
         stack.postgres.address()
-    );
-    println!("    data in {}", home.data.display());
+    ));
+    say(format_args!("    data in {}", home.data.display()));
     check()?;
     stack.start_others()?;
     for (index, replica) in stack.replicas().iter().enumerate() {
         let (number, driver, pid) = (index + 1, &replica.driver, replica.pid);
         let addresses: Vec<String> = replica.addresses.iter().map(ToString::to_string).collect();
-        println!(
+        say(format_args!(
             "Replica {number} on {driver}, pid {pid}: {}",
             addresses.join(", ")
-        );
+        ));
     }
     let nginx = programs::version(&programs::nginx()?, "-v")?;
     let nginx = nginx.trim_start_matches("nginx version: ");
-    println!(
+    say(format_args!(
         "{nginx}, least_conn over {} replicas: {}",
         options.replicas,
         url(&options)
-    );
-    println!("Logs in {}", home.run.join("log").display());
+    ));
+    say(format_args!("Logs in {}", home.run.join("log").display()));
     state(&stack, &options, home, owner).write(&home.state_file())?;
     check()?;
     Ok(stack)
+}
+
+/// The error with the way out of it, where there is one that PostgreSQL cannot know.
+fn advised(error: Error) -> Error {
+    if error.to_string().contains("incompatible with server") {
+        return Error::new(format!(
+            "{error}`cargo xtask up --fresh` starts empty with this version; the old one, chosen \
+             with PG_BIN, still reads the data"
+        ));
+    }
+    error
 }
 
 /// In the foreground the parts end with us, should we be killed: each as it likes best to.
@@ -226,19 +253,21 @@ fn state(stack: &Stack, options: &Options, home: &Home, owner: Option<ProcessSta
 }
 
 fn invite(url: &str) {
-    println!();
-    println!("crebito answers at {url}. Try:");
-    println!();
+    say("");
+    say(format_args!("crebito answers at {url}. Try:"));
+    say("");
     let body = r#"{"valor": 1000, "tipo": "c", "descricao": "primeira"}"#;
-    println!("    curl {url}/clientes/1/transacoes -d '{body}'");
-    println!("    curl {url}/clientes/1/extrato");
+    say(format_args!(
+        "    curl {url}/clientes/1/transacoes -d '{body}'"
+    ));
+    say(format_args!("    curl {url}/clientes/1/extrato"));
 }
 
 /// Waits for Ctrl-C, and says when a part has ended by itself.
 fn watch(stack: &mut Stack, interrupted: &AtomicBool) {
     while !interrupted.load(Ordering::Relaxed) {
         for sentence in stack.ended_parts() {
-            println!("{sentence}");
+            say(format_args!("{sentence}"));
         }
         thread::sleep(Duration::from_millis(100));
     }
@@ -251,23 +280,28 @@ fn watch(stack: &mut Stack, interrupted: &AtomicBool) {
 pub fn down() -> Result<(), Error> {
     let home = Home::find()?;
     if !home.folder.exists() {
-        println!("Nothing runs.");
+        say("Nothing runs.");
         return Ok(());
     }
     let _lock = home.lock()?;
     let Some(state) = State::read(&home.state_file()) else {
-        println!("Nothing runs.");
+        say("Nothing runs.");
         return Ok(());
     };
     let alive = state.alive().0;
     if alive > 0 {
-        println!("Stopping: NGINX, then the replicas, then PostgreSQL");
+        say(format_args!(
+            "Stopping: NGINX, then the replicas, then PostgreSQL"
+        ));
     }
     state.stop();
     if alive > 0 {
-        println!("Stopped. The data is kept in {}", state.data.display());
+        say(format_args!(
+            "Stopped. The data is kept in {}",
+            state.data.display()
+        ));
     } else {
-        println!("Nothing runs.");
+        say("Nothing runs.");
     }
     let _ = fs::remove_file(home.state_file());
     Ok(())
@@ -290,11 +324,14 @@ pub fn status(json: bool) -> Result<(), Error> {
     };
     if json {
         let text = serde_json::to_string_pretty(&state).map_err(Error::while_doing("the state"))?;
-        println!("{text}");
+        say(format_args!("{text}"));
         return Ok(());
     }
     let (alive, all) = state.alive();
-    println!("{}: {alive} of {all} processes run", state.url);
+    say(format_args!(
+        "{}: {alive} of {all} processes run",
+        state.url
+    ));
     let word = |process: &ProcessState| {
         let running = if process.is_alive() {
             "runs"
@@ -308,22 +345,22 @@ pub fn status(json: bool) -> Result<(), Error> {
         )
     };
     for replica in &state.replicas {
-        println!(
+        say(format_args!(
             "replica {} on {}: {}",
             replica.address,
             replica.driver,
             word(&replica.process)
-        );
+        ));
     }
     for (name, process) in [("NGINX", &state.nginx), ("PostgreSQL", &state.postgres)] {
-        println!(
+        say(format_args!(
             "{name}: {}",
             process.as_ref().map_or("was not started".to_owned(), word)
-        );
+        ));
     }
-    println!("database: {}", state.database_url);
-    println!("data in {}", state.data.display());
-    println!("sockets in {}", state.run.display());
+    say(format_args!("database: {}", state.database_url));
+    say(format_args!("data in {}", state.data.display()));
+    say(format_args!("sockets in {}", state.run.display()));
     Ok(())
 }
 
@@ -335,12 +372,12 @@ pub fn clean() -> Result<(), Error> {
     down()?;
     let home = Home::find()?;
     home.remove_all()?;
-    println!(
+    say(format_args!(
         "Removed {}, {} and {}",
         home.folder.display(),
         home.data.display(),
         home.run.display()
-    );
-    println!("(`cargo clean` removes what was built.)");
+    ));
+    say("(`cargo clean` removes what was built.)");
     Ok(())
 }
