@@ -15,8 +15,8 @@ use document::{collect, document, escape, faults, members, resolve, text};
 use serde_json::{Value, json};
 use xtask::stack::{Driver, Shutdown, Sockets};
 
-/// Faults that no request brings about, and outcomes that only a broken link has.
-const NOT_DRIVEN: [&str; 2] = ["500", "504"];
+/// Faults that no request brings about, and outcomes that only a broken link has (502 is NGINX's).
+const NOT_DRIVEN: [&str; 3] = ["500", "502", "504"];
 /// On the admin address only; on the public one it is an unknown path.
 const ADMIN: &str = "/metrics";
 const TRANSACOES: &str = "/clientes/{id}/transacoes";
