@@ -15,7 +15,7 @@ mod session;
 mod signal;
 mod state;
 
-use crate::config::Settings;
+use crate::config::{Listen, Settings};
 use crate::limits;
 use driver::Choice;
 pub use health::ask;
@@ -105,6 +105,10 @@ pub fn check(settings: &Settings) -> Result<String, String> {
 /// Every worker's listeners; worker 0 also has the admin's.
 fn bind_all(settings: &Settings) -> Result<Vec<Vec<(Bound, bool)>>, String> {
     let mut all = Vec::new();
+    if let (Listen::Tcp(_), 2..) = (&settings.listen, settings.workers) {
+        // Not shared, this once: SO_REUSEPORT would join another process' port and not fail.
+        drop(listener::bind(&settings.listen, false)?);
+    }
     for index in 0..settings.workers {
         let listen = settings.listen.of_worker(index, settings.workers);
         all.push(vec![(

@@ -123,7 +123,11 @@ struct Traffic {
 async fn send(worker: Rc<Worker>, traffic: Rc<Traffic>, mut writer: impl AsyncWriteRent) {
     let mut out = BytesMut::new();
     while !traffic.over.get() {
-        out.unsplit(traffic.first.borrow_mut().split());
+        {
+            let mut first = traffic.first.borrow_mut();
+            out.extend_from_slice(&first);
+            first.clear();
+        }
         if out.is_empty() && !traffic.preparing.get() {
             worker.depart(&mut out);
         }
