@@ -40,7 +40,10 @@ impl Private {
         let private = Private { path };
         let me = std::process::id();
         let started = process::stat(me).map_or(0, |stat| stat.started);
-        fs::write(private.path.join(OWNER), format!("{me} {started}\n"))?;
+        // Whole from the first: a sweep that found it empty would take us for dead.
+        let draft = private.path.join("owner.draft");
+        fs::write(&draft, format!("{me} {started}\n"))?;
+        fs::rename(&draft, private.path.join(OWNER))?;
         // Others may pass through, to the socket whose name they know, and may not look around.
         fs::set_permissions(&private.path, fs::Permissions::from_mode(0o711))?;
         Ok(private)
@@ -141,6 +144,7 @@ mod tests {
     use super::*;
     use crate::process::Lifetime;
     use std::process::Command;
+    use std::thread;
 
     #[test]
     fn what_a_dead_owner_left_is_swept() {
@@ -163,5 +167,19 @@ mod tests {
         assert!(left.wait(Duration::from_secs(5)).is_some());
         assert!(!stale.path().exists());
         assert!(fresh.path().exists() && other.path().exists());
+    }
+
+    #[test]
+    fn folders_made_at_once_do_not_sweep_each_other() {
+        let is_there = |made: Result<Private, Error>| made.is_ok_and(|it| it.path().exists());
+        let make = || (0..250).filter(|_| !is_there(Private::create())).count();
+        let lost = thread::scope(|scope| {
+            let makers: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+            makers
+                .into_iter()
+                .map(|maker| maker.join().unwrap())
+                .sum::<usize>()
+        });
+        assert_eq!(lost, 0);
     }
 }
