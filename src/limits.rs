@@ -34,8 +34,9 @@ pub const CONNECTIONS_SETTABLE_MAX: usize = 1 << 20;
 pub const WORKERS_MAX: usize = 256;
 /// Clientes whose extratos are read in one flight.
 pub const FLIGHT_EXTRATOS_MAX: usize = 16;
-/// Transacoes in one flight: all that can wait.
-pub const FLIGHT_TRANSACOES_MAX: usize = QUEUE_MAX;
+/// Transacoes in one flight. Above some hundreds a larger one is no cheaper for each, and the batch
+/// procedure searches all of it for each cliente in it.
+pub const FLIGHT_TRANSACOES_MAX: usize = 1024;
 /// The read buffer of an idle connection; it grows for what does not fit.
 pub const READ_BYTES: usize = 1024;
 /// Answers that wait for their reader; a connection with more waiting decodes nothing further.
