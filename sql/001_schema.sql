@@ -29,8 +29,8 @@ CREATE TABLE IF NOT EXISTS banco.clientes (
     CONSTRAINT saldo_dentro_do_limite CHECK (saldo >= -limite)
 ) WITH (
     -- The same few rows are updated all day. Free space on their page keeps an update on that page
-    -- and out of the index (HOT), and the dead versions are pruned there, without a vacuum. Where
-    -- there are millions of clientes, 50 takes a fifth of the room; a flight of sixteen costs 8% more.
+    -- and out of the index (HOT), and the dead versions are pruned there, without a vacuum. With
+    -- millions of clientes, 50 takes a fifth of the room, and a flight of sixteen costs 8% more.
     fillfactor = 10,
     -- What is left over goes soon: by count alone, and without pauses.
     autovacuum_vacuum_scale_factor = 0,
