@@ -1,5 +1,7 @@
 //! A whole private bank: PostgreSQL, replicas and NGINX on free ports, gone when it is dropped.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use xtask::stack::{Driver, Options, Sockets, Stack};
@@ -11,7 +13,12 @@ pub struct Bank {
     /// The stack itself.
     pub stack: Stack,
     next_cliente: AtomicI64,
+    /// By limite: inserted, and not yet given to any test.
+    spare: Mutex<HashMap<i64, Vec<i64>>>,
 }
+
+/// Inserted beyond what is asked for.
+const SPARE: i64 = 20;
 
 impl Bank {
     /// Starts one. Fails loudly where the driver is not to be had: a test never passes because
@@ -35,6 +42,7 @@ impl Bank {
         Self {
             stack,
             next_cliente: AtomicI64::new(1_000),
+            spare: Mutex::default(),
         }
     }
 
@@ -56,19 +64,27 @@ impl Bank {
         ]
     }
 
-    /// New clientes with this limite, inserted by hand beside the running replicas.
+    /// New clientes with this limite, inserted by hand beside the running replicas. More are
+    /// inserted than asked for, since each insertion starts a psql; the next to ask takes those.
     pub fn clientes(&self, count: usize, limite: i64) -> Vec<i64> {
-        let count = i64::try_from(count).expect("a test's few clientes");
-        let first = self.next_cliente.fetch_add(count, Ordering::Relaxed);
-        let last = first + count - 1;
-        let sql = format!(
-            "INSERT INTO clientes (id, limite) SELECT id, {limite} \
-             FROM generate_series({first}::bigint, {last}::bigint) AS id"
-        );
-        self.stack
-            .psql(&sql)
-            .expect("clientes are rows that anyone may insert");
-        (first..=last).collect()
+        let mut spare = self
+            .spare
+            .lock()
+            .expect("no test panics while it takes clientes");
+        let spare = spare.entry(limite).or_default();
+        if spare.len() < count {
+            let first = self.next_cliente.fetch_add(1_000, Ordering::Relaxed);
+            let last = first + i64::try_from(count).expect("a test's few clientes") + SPARE;
+            let sql = format!(
+                "INSERT INTO clientes (id, limite) SELECT id, {limite} \
+                 FROM generate_series({first}::bigint, {last}::bigint) AS id"
+            );
+            self.stack
+                .psql(&sql)
+                .expect("clientes are rows that anyone may insert");
+            spare.extend(first..=last);
+        }
+        spare.drain(..count).collect()
     }
 
     /// One new cliente.

@@ -14,7 +14,7 @@ const GUARD: Duration = Duration::from_secs(20);
 
 /// Connections, and the queue.
 pub fn check(driver: Driver, sockets: Sockets) {
-    let bank = Bank::start_with(driver, sockets, |options| {
+    let mut bank = Bank::start_with(driver, sockets, |options| {
         options.replicas = 1;
         options
             .env
@@ -23,6 +23,8 @@ pub fn check(driver: Driver, sockets: Sockets) {
             .env
             .push(("MAX_QUEUE".to_owned(), QUEUE.to_string()));
     });
+    // It keeps a connection to the replica, and would hold a place.
+    bank.stack.stop_nginx();
     let peer = bank.replica(0);
     let report = Report::new();
     connections(&peer, &report);

@@ -19,7 +19,11 @@ fn json_of(yaml: &Yaml) -> Value {
         Yaml::String(text) => json!(text),
         Yaml::Array(items) => items.iter().map(json_of).collect(),
         Yaml::Hash(members) => {
-            let key = |key: &Yaml| key.as_str().expect("keys are quoted where need be").to_owned();
+            let key = |key: &Yaml| {
+                key.as_str()
+                    .expect("keys are quoted where need be")
+                    .to_owned()
+            };
             let members = members.iter().map(|(k, v)| (key(k), json_of(v)));
             Value::Object(members.collect::<Map<_, _>>())
         }
