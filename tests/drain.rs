@@ -25,13 +25,8 @@ const CREDITS: i64 = 10;
 const PIPELINED: i64 = 5;
 
 #[test]
-fn what_is_in_flight_is_answered_under_io_uring() {
-    check_in_flight(Driver::IoUring, Signal::TERM);
-}
-
-#[test]
-fn what_is_in_flight_is_answered_under_epoll() {
-    check_in_flight(Driver::Epoll, Signal::INT);
+fn what_is_in_flight_is_answered() {
+    under_both(check_in_flight, [Signal::TERM, Signal::INT]);
 }
 
 /// A row lock keeps a flight in the air while the signal comes.
@@ -108,13 +103,8 @@ fn check_in_flight(driver: Driver, signal: Signal) {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_under_io_uring() {
-    check_under_load(Driver::IoUring, Signal::INT);
-}
-
-#[test]
-fn nothing_acknowledged_is_lost_under_epoll() {
-    check_under_load(Driver::Epoll, Signal::TERM);
+fn nothing_acknowledged_is_lost() {
+    under_both(check_under_load, [Signal::INT, Signal::TERM]);
 }
 
 fn check_under_load(driver: Driver, signal: Signal) {
@@ -160,6 +150,18 @@ fn check_under_load(driver: Driver, signal: Signal) {
         }
     }
     assert!(history.counts().applied > 100, "{:?}", history.counts());
+}
+
+/// At the same time, each driver with its signal: most of it is waiting.
+fn under_both(check: fn(Driver, Signal), signals: [Signal; 2]) {
+    std::thread::scope(|scope| {
+        for (driver, signal) in [Driver::IoUring, Driver::Epoll].into_iter().zip(signals) {
+            let thread = std::thread::Builder::new().name(driver.as_str().to_owned());
+            thread
+                .spawn_scoped(scope, move || check(driver, signal))
+                .unwrap();
+        }
+    });
 }
 
 fn bank() -> Postgres {

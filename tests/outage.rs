@@ -13,13 +13,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use xtask::stack::{Driver, Postgres, Shutdown};
 
 #[test]
-fn it_waits_for_a_database_that_is_away_under_io_uring() {
-    check_away(Driver::IoUring);
-}
-
-#[test]
-fn it_waits_for_a_database_that_is_away_under_epoll() {
-    check_away(Driver::Epoll);
+fn it_waits_for_a_database_that_is_away() {
+    under_both(check_away);
 }
 
 /// Starts before its database, then finds one without the bank's procedures, then a whole one.
@@ -55,9 +50,7 @@ fn check_away(driver: Driver) {
 
 #[test]
 fn answers_keep_their_order_when_a_call_is_sent_again() {
-    for driver in [Driver::IoUring, Driver::Epoll] {
-        check_order_of_answers(driver);
-    }
+    under_both(check_order_of_answers);
 }
 
 /// The transacoes' procedures are away and the extrato's is not: of a POST and a GET in one
@@ -100,13 +93,8 @@ fn check_order_of_answers(driver: Driver) {
 }
 
 #[test]
-fn who_waits_for_a_silent_database_hears_503_and_who_flies_504_under_io_uring() {
-    check_silent(Driver::IoUring);
-}
-
-#[test]
-fn who_waits_for_a_silent_database_hears_503_and_who_flies_504_under_epoll() {
-    check_silent(Driver::Epoll);
+fn who_waits_for_a_silent_database_hears_503_and_who_flies_504() {
+    under_both(check_silent);
 }
 
 /// The backend is stopped with a flight out, and goes on once everybody was answered.
@@ -161,6 +149,16 @@ fn check_silent(driver: Driver) {
     );
     let rows = "SELECT string_agg(descricao, ' ' ORDER BY n) FROM banco.transacoes";
     assert_eq!(postgres.psql(rows).unwrap(), "flying behind");
+}
+
+/// At the same time: most of it is waiting.
+fn under_both(check: fn(Driver)) {
+    std::thread::scope(|scope| {
+        for driver in [Driver::IoUring, Driver::Epoll] {
+            let thread = std::thread::Builder::new().name(driver.as_str().to_owned());
+            thread.spawn_scoped(scope, move || check(driver)).unwrap();
+        }
+    });
 }
 
 fn start(postgres: &Postgres, driver: Driver) -> Replica {
