@@ -90,6 +90,20 @@ fn at_most_so_many_clientes_are_read_in_one_flight() {
 }
 
 #[test]
+fn a_flight_takes_so_many_transacoes_and_nothing_overtakes_the_rest() {
+    let mut story = Story::new();
+    for _ in 0..limits::FLIGHT_TRANSACOES_MAX {
+        story.credit("first", 1);
+    }
+    story.credit("second", 1);
+    story.extrato("asked behind it", 1);
+    assert_eq!(story.depart(), ["lote"]);
+    assert_eq!(story.ledger.waiting(), 2);
+    story.land(&lote(&[1; limits::FLIGHT_TRANSACOES_MAX]));
+    assert_eq!(story.depart(), ["transacao", "extrato"]);
+}
+
+#[test]
 fn an_error_proves_that_nothing_was_applied() {
     let mut story = Story::new();
     story.credit("a", 1);

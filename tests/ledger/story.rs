@@ -3,10 +3,11 @@
 use bytes::BytesMut;
 use crebito::bank::{Descricao, Transacao};
 use crebito::ledger::{Answer, Kind, Landed, Ledger, Operation, Refused};
+use crebito::limits;
 use crebito::pg::ReplyDecoder;
 
 /// Operations that the story's queue holds.
-pub const QUEUE_MAX: usize = 64;
+pub const QUEUE_MAX: usize = limits::FLIGHT_TRANSACOES_MAX + 64;
 
 /// A ledger whose tickets are names, and what was answered, as `name answer`.
 pub struct Story {
