@@ -55,9 +55,7 @@ pub fn serve(settings: &Settings) -> Result<(), String> {
             .map_or("off".to_owned(), ToString::to_string),
         settings.database,
     );
-    if settings.database.ssl_prefer {
-        log::warn!("sslmode=prefer: TLS is not built in, the link to PostgreSQL is plain");
-    }
+    warn_of_plain_link(settings);
     let mut threads = Vec::new();
     let mut drains = Vec::new();
     for (index, listeners) in bound.into_iter().enumerate() {
@@ -91,6 +89,7 @@ pub fn serve(settings: &Settings) -> Result<(), String> {
 pub fn check(settings: &Settings) -> Result<String, String> {
     let choice = driver::choose(settings.io_driver)?;
     let mut runtime = driver::build(&choice).map_err(|error| error.to_string())?;
+    warn_of_plain_link(settings);
     let target = &settings.database;
     let result = runtime.block_on(link::try_once(target));
     // Its descriptors go with the process, which ends now.
@@ -100,6 +99,12 @@ pub fn check(settings: &Settings) -> Result<String, String> {
         "driver={} ({}); {target} is PostgreSQL {version}, and has the procedures",
         choice.name, choice.why
     ))
+}
+
+fn warn_of_plain_link(settings: &Settings) {
+    if settings.database.ssl_prefer {
+        log::warn!("sslmode=prefer: TLS is not built in, the link to PostgreSQL is plain");
+    }
 }
 
 /// Every worker's listeners; worker 0 also has the admin's.
