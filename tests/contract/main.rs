@@ -16,26 +16,27 @@ use xtask::stack::{Driver, Sockets};
 
 #[test]
 fn the_contract_under_io_uring_over_unix_sockets() {
-    contract(Driver::IoUring, Sockets::Unix);
+    contract(Driver::IoUring, Sockets::Unix, 1);
 }
 
 #[test]
 fn the_contract_under_io_uring_over_tcp() {
-    contract(Driver::IoUring, Sockets::Tcp);
+    contract(Driver::IoUring, Sockets::Tcp, 2);
 }
 
 #[test]
 fn the_contract_under_epoll_over_unix_sockets() {
-    contract(Driver::Epoll, Sockets::Unix);
+    contract(Driver::Epoll, Sockets::Unix, 2);
 }
 
 #[test]
 fn the_contract_under_epoll_over_tcp() {
-    contract(Driver::Epoll, Sockets::Tcp);
+    contract(Driver::Epoll, Sockets::Tcp, 1);
 }
 
-fn contract(driver: Driver, sockets: Sockets) {
-    let bank = Bank::start(driver, sockets);
+/// Several workers answer as one does.
+fn contract(driver: Driver, sockets: Sockets, workers: usize) {
+    let bank = Bank::start_with(driver, sockets, |options| options.workers = workers);
     let report = Report::new();
     for (name, peer) in bank.peers() {
         let behind_nginx = name == "through NGINX";

@@ -15,23 +15,13 @@ use common::{Bank, Report};
 use xtask::stack::{Driver, Sockets};
 
 #[test]
-fn the_wire_under_io_uring_over_unix_sockets() {
-    wire(Driver::IoUring, Sockets::Unix);
+fn the_wire_under_io_uring() {
+    over_both_sockets(Driver::IoUring);
 }
 
 #[test]
-fn the_wire_under_io_uring_over_tcp() {
-    wire(Driver::IoUring, Sockets::Tcp);
-}
-
-#[test]
-fn the_wire_under_epoll_over_unix_sockets() {
-    wire(Driver::Epoll, Sockets::Unix);
-}
-
-#[test]
-fn the_wire_under_epoll_over_tcp() {
-    wire(Driver::Epoll, Sockets::Tcp);
+fn the_wire_under_epoll() {
+    over_both_sockets(Driver::Epoll);
 }
 
 #[test]
@@ -42,6 +32,25 @@ fn a_full_replica_under_io_uring() {
 #[test]
 fn a_full_replica_under_epoll() {
     full::check(Driver::Epoll, Sockets::Unix);
+}
+
+#[test]
+#[ignore = "waits for 75 s"]
+fn an_idle_connection_is_closed() {
+    for driver in [Driver::IoUring, Driver::Epoll] {
+        let bank = Bank::start_with(driver, Sockets::Unix, |options| options.replicas = 1);
+        let report = Report::new();
+        times::idle_is_closed(&bank.replica(0), &report);
+        report.finish();
+    }
+}
+
+/// At once: most of it is waiting.
+fn over_both_sockets(driver: Driver) {
+    thread::scope(|scope| {
+        scope.spawn(|| wire(driver, Sockets::Unix));
+        scope.spawn(|| wire(driver, Sockets::Tcp));
+    });
 }
 
 fn wire(driver: Driver, sockets: Sockets) {

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::{Bank, Peer, Report, connect, extrato, transacao};
+use crate::common::{Bank, Peer, Report, connect, extrato, get, transacao};
 use crate::framing::ends;
 
 /// A request that is still not whole after this was let wait too long: a guard.
@@ -32,6 +32,10 @@ pub fn check(bank: &Bank, peer: &Peer, report: &Report) {
         scope.spawn(|| behind_an_answer(peer, report, id));
         scope.spawn(|| trickles(peer, report, &transacao(id, "c", 1, "x")));
         scope.spawn(|| idle_is_no_request(peer, report, id));
+        // A TCP socket on one host takes megabytes of answers before its reader counts as slow.
+        if matches!(peer, Peer::Unix(_)) {
+            scope.spawn(|| never_reads(bank, peer, report));
+        }
     });
     report.equal("nothing of it was applied", bank.row(id), "0 0");
 }
@@ -113,5 +117,49 @@ fn idle_is_no_request(peer: &Peer, report: &Report, id: i64) {
             answer.map_err(|e| e.to_string()),
             Ok(200),
         );
+    }
+}
+
+/// Who asks and asks and takes no answer is cut off; whoever else is there does not notice.
+fn never_reads(bank: &Bank, peer: &Peer, report: &Report) {
+    let id = bank.cliente(0);
+    let all: Vec<u8> = extrato(id).repeat(1_000);
+    let mut greedy = connect(peer);
+    report.ok("greedy", greedy.set_guard(Duration::from_millis(200)));
+    let start = Instant::now();
+    // First the sockets' buffers fill up; then nothing is taken; then the connection is reset.
+    let end = loop {
+        match greedy.send(&all) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => break Some(error.kind()),
+            Ok(()) => {}
+        }
+        if start.elapsed() > GUARD {
+            break None;
+        }
+        let status = connect(peer)
+            .exchange(get("/healthz"))
+            .map(|answer| answer.status);
+        report.equal(
+            "beside a greedy one",
+            status.map_err(|e| e.to_string()),
+            Ok(200),
+        );
+    };
+    let cut = matches!(
+        end,
+        Some(ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+    );
+    report.check("greedy", cut, || format!("{end:?}"));
+}
+
+/// A connection on which nothing is asked for is closed in the end, without a word.
+pub fn idle_is_closed(peer: &Peer, report: &Report) {
+    let mut fresh = connect(peer);
+    let mut used = connect(peer);
+    report.ok("idle", used.exchange(get("/healthz")));
+    for (name, client) in [("fresh", &mut fresh), ("used", &mut used)] {
+        report.ok(name, client.set_guard(Duration::from_secs(120)));
+        ends(report, &format!("idle for long: {name}"), client);
     }
 }
