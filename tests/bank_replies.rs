@@ -173,18 +173,20 @@ fn extrato_row(transacao: Option<(i64, &str, &str, i64)>) -> Vec<Value> {
     row
 }
 
+/// The body of an extrato that was read at this time and lists this.
+fn saldo(time: &str, list: &str) -> Option<String> {
+    Some(format!(
+        concat!(
+            r#"{{"saldo":{{"total":-9098,"data_extrato":"{time}","limite":100000}},"#,
+            r#""ultimas_transacoes":[{list}]}}"#
+        ),
+        time = time,
+        list = list
+    ))
+}
+
 #[test]
 fn extratos() {
-    let saldo = |time: &str, list: &str| {
-        Some(format!(
-            concat!(
-                r#"{{"saldo":{{"total":-9098,"data_extrato":"{time}","limite":100000}},"#,
-                r#""ultimas_transacoes":[{list}]}}"#
-            ),
-            time = time,
-            list = list
-        ))
-    };
     let now = "2024-01-17T02:34:41.217753Z";
     let ten_at = READ_AT - 2_674_723;
     let ten = concat!(

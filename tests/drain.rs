@@ -79,10 +79,9 @@ fn check_in_flight(driver: Driver, signal: Signal) {
         // Whose requests were all taken gets all answers; the last one closes.
         let receive = |_| pipelined.receive().unwrap();
         let responses: Vec<Response> = (0..PIPELINED).map(receive).collect();
-        assert!(
-            responses.iter().all(|response| response.status == 200),
-            "{responses:?}"
-        );
+        for response in &responses {
+            assert_eq!(response.status, 200, "{response:?}");
+        }
         assert_closing(responses.last().unwrap());
         lock.join().unwrap();
     });

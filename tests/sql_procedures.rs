@@ -31,98 +31,42 @@ fn state(bank: &Postgres) -> String {
     )
 }
 
+/// Calls by hand, in this order, and what psql prints.
+#[rustfmt::skip]
+const BY_HAND: &[(&str, &str)] = &[
+    ("SELECT * FROM InsertTransacao(1, 1000, 'c', 'descricao')", "1000|100000|0"),
+    ("SELECT * FROM InsertTransacao(1, 101000, 'd', 'éééééééééé')", "-100000|100000|0"),
+    ("SELECT * FROM InsertTransacao(1, 1, 'd', 'x')", "-100000|100000|2"),
+    ("SELECT * FROM InsertTransacao(1, 9223372036854775807, 'd', 'x')", "-100000|100000|2"),
+    ("SELECT * FROM InsertTransacao(2, 9223372036854775807, 'd', 'x')", "0|80000|2"),
+    ("SELECT * FROM InsertTransacao(2, 9223372036854775807, 'c', 'x')",
+     "9223372036854775807|80000|0"),
+    ("SELECT * FROM InsertTransacao(2, 1, 'c', 'x')", "9223372036854775807|80000|3"),
+    ("SELECT * FROM InsertTransacao(2, 9223372036854775807, 'c', 'x')",
+     "9223372036854775807|80000|3"),
+    ("SELECT * FROM InsertTransacao(6, 1, 'c', 'x')", "||1"),
+    ("SELECT * FROM InsertTransacao(-1, 1, 'd', 'x')", "||1"),
+    ("SELECT * FROM InsertTransacao(NULL, 1, 'd', 'x')", "||1"),
+    ("SELECT * FROM InsertTransacao(3, 0, 'c', 'x')", "error:transacoes_valor_check"),
+    ("SELECT * FROM InsertTransacao(3, -1, 'c', 'x')", "error:transacoes_valor_check"),
+    ("SELECT * FROM InsertTransacao(3, -1, 'd', 'x')", "error:transacoes_valor_check"),
+    ("SELECT * FROM InsertTransacao(3, NULL, 'c', 'x')", "error:null value cannot be assigned"),
+    ("SELECT * FROM InsertTransacao(3, 1, 'x', 'x')", "error:transacoes_tipo_check"),
+    ("SELECT * FROM InsertTransacao(3, 1, 'credito', 'x')", "error:transacoes_tipo_check"),
+    ("SELECT * FROM InsertTransacao(3, 1, NULL, 'x')", "error:not-null"),
+    ("SELECT * FROM InsertTransacao(3, 1, 'c', '')", "error:transacoes_descricao_check"),
+    ("SELECT * FROM InsertTransacao(3, 1, 'c', '12345678901')", "error:transacoes_descricao"),
+    ("SELECT * FROM InsertTransacao(3, 1, 'c', NULL)", "error:not-null"),
+    ("SELECT * FROM transacoes WHERE cliente_id = 3", ""),
+    // A new cliente is a row.
+    ("INSERT INTO clientes VALUES (9223372036854775807, 5)", ""),
+    ("SELECT * FROM InsertTransacao(9223372036854775807, 5, 'd', 'x')", "-5|5|0"),
+    (INVARIANTS, ""),
+];
+
 #[test]
 fn one_transacao_by_hand() {
-    let bank = bank();
-    let max = i64::MAX;
-    check(
-        &bank,
-        &[
-            (
-                "SELECT * FROM InsertTransacao(1, 1000, 'c', 'descricao')",
-                "1000|100000|0",
-            ),
-            (
-                "SELECT * FROM InsertTransacao(1, 101000, 'd', 'éééééééééé')",
-                "-100000|100000|0",
-            ),
-            (
-                "SELECT * FROM InsertTransacao(1, 1, 'd', 'x')",
-                "-100000|100000|2",
-            ),
-            (
-                &format!("SELECT * FROM InsertTransacao(1, {max}, 'd', 'x')"),
-                "-100000|100000|2",
-            ),
-            (
-                &format!("SELECT * FROM InsertTransacao(2, {max}, 'd', 'x')"),
-                "0|80000|2",
-            ),
-            (
-                &format!("SELECT * FROM InsertTransacao(2, {max}, 'c', 'x')"),
-                &format!("{max}|80000|0"),
-            ),
-            (
-                "SELECT * FROM InsertTransacao(2, 1, 'c', 'x')",
-                &format!("{max}|80000|3"),
-            ),
-            (
-                &format!("SELECT * FROM InsertTransacao(2, {max}, 'c', 'x')"),
-                &format!("{max}|80000|3"),
-            ),
-            ("SELECT * FROM InsertTransacao(6, 1, 'c', 'x')", "||1"),
-            ("SELECT * FROM InsertTransacao(-1, 1, 'd', 'x')", "||1"),
-            ("SELECT * FROM InsertTransacao(NULL, 1, 'd', 'x')", "||1"),
-            (
-                "SELECT * FROM InsertTransacao(3, 0, 'c', 'x')",
-                "error:transacoes_valor_check",
-            ),
-            (
-                "SELECT * FROM InsertTransacao(3, -1, 'c', 'x')",
-                "error:transacoes_valor_check",
-            ),
-            (
-                "SELECT * FROM InsertTransacao(3, -1, 'd', 'x')",
-                "error:transacoes_valor_check",
-            ),
-            (
-                "SELECT * FROM InsertTransacao(3, NULL, 'c', 'x')",
-                "error:null value cannot be assigned",
-            ),
-            (
-                "SELECT * FROM InsertTransacao(3, 1, 'x', 'x')",
-                "error:transacoes_tipo_check",
-            ),
-            (
-                "SELECT * FROM InsertTransacao(3, 1, 'credito', 'x')",
-                "error:transacoes_tipo_check",
-            ),
-            (
-                "SELECT * FROM InsertTransacao(3, 1, NULL, 'x')",
-                "error:not-null",
-            ),
-            (
-                "SELECT * FROM InsertTransacao(3, 1, 'c', '')",
-                "error:transacoes_descricao_check",
-            ),
-            (
-                "SELECT * FROM InsertTransacao(3, 1, 'c', '12345678901')",
-                "error:transacoes_descricao",
-            ),
-            (
-                "SELECT * FROM InsertTransacao(3, 1, 'c', NULL)",
-                "error:not-null",
-            ),
-            ("SELECT * FROM transacoes WHERE cliente_id = 3", ""),
-            // A new cliente is a row.
-            ("INSERT INTO clientes VALUES (9223372036854775807, 5)", ""),
-            (
-                &format!("SELECT * FROM InsertTransacao({max}, 5, 'd', 'x')"),
-                "-5|5|0",
-            ),
-            (INVARIANTS, ""),
-        ],
-    );
+    check(&bank(), BY_HAND);
 }
 
 #[test]
@@ -265,7 +209,15 @@ fn extratos_by_hand() {
             ),
         ],
     );
-    let extrato = json("SET timezone = 'America/Sao_Paulo'; SELECT GetSaldoClienteById(1)");
+    let newest = "SELECT extract(epoch FROM max(realizada_em)) * 1000000 FROM transacoes";
+    check_json(
+        &json("SET timezone = 'America/Sao_Paulo'; SELECT GetSaldoClienteById(1)"),
+        &run(&bank, newest).replace(".000000", ""),
+    );
+}
+
+/// The extrato after twelve transacoes, the newest at this time (microseconds).
+fn check_json(extrato: &Value, newest: &str) {
     assert_eq!(
         (&extrato["saldo"]["total"], &extrato["saldo"]["limite"]),
         (&12.into(), &100_000.into())
@@ -286,10 +238,6 @@ fn extratos_by_hand() {
         (&12.into(), &"d".into())
     );
     // RFC 3339 in UTC, and what the table holds.
-    let newest = run(
-        &bank,
-        "SELECT extract(epoch FROM max(realizada_em)) * 1000000 FROM transacoes",
-    );
     let time = |value: &Value| -> jiff::Timestamp {
         let text = value.as_str().expect("a string");
         assert!(text.len() == 27 && text.ends_with('Z'), "{text}");
@@ -298,7 +246,7 @@ fn extratos_by_hand() {
     let read_at = time(&extrato["saldo"]["data_extrato"]);
     assert_eq!(
         time(&last[0]["realizada_em"]).as_microsecond().to_string(),
-        newest.replace(".000000", "")
+        newest
     );
     assert!(read_at >= time(&last[0]["realizada_em"]));
 }

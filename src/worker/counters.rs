@@ -106,10 +106,8 @@ pub(super) fn append_metrics(out: &mut Vec<u8>, driver: &str) {
         let _ = writeln!(out, "# TYPE crebito_{name} {kind}");
         let _ = writeln!(out, "crebito_{name} {}", value(counter));
     }
-    let _ = writeln!(
-        out,
-        "# HELP crebito_io_driver_info The I/O driver in force."
-    );
-    let _ = writeln!(out, "# TYPE crebito_io_driver_info gauge");
-    let _ = writeln!(out, "crebito_io_driver_info{{driver=\"{driver}\"}} 1");
+    let name = "crebito_io_driver_info";
+    let _ = writeln!(out, "# HELP {name} The I/O driver in force.");
+    let _ = writeln!(out, "# TYPE {name} gauge");
+    let _ = writeln!(out, "{name}{{driver=\"{driver}\"}} 1");
 }

@@ -165,76 +165,33 @@ fn last_ten(place: &Place) {
     }
 }
 
-/// What was written comes back exactly, written raw or escaped, alone or in a batch.
-fn written_comes_back(place: &Place) {
+/// Descricoes that something on the way might take for its own.
+#[rustfmt::skip]
+const ODD: &[&str] = &[
+    "\"", "\\", "/", "\\\\", "\\n", "\"\"\"", "\\\"", "'", "''", "$1", "%s", "{}", "{a,b}",
+    "NULL", "null", "\\N", "\\x00", ",", "()", "[1]", "<script>", "&amp;", "--", ";", " ",
+    "  a  ", "\t", "\r\n", "\u{7f}", "\u{80}", "\u{85}", "\u{a0}", "é", "e\u{301}", "ção",
+    "ß", "日本語", "עברית", "\u{200b}", "\u{200d}", "\u{202e}", "\u{2028}", "\u{2029}",
+    "\u{2028}\u{2029}", "\u{fdd0}", "\u{feff}", "\u{fffd}", "\u{fffe}", "\u{ffff}",
+    "\u{d7ff}", "\u{e000}", "\u{10000}", "😀", "👩‍👩‍👧‍👦", "🇧🇷", "\u{1f468}\u{1f3fd}",
+    "😀😀😀😀😀😀😀😀😀😀",
+];
+
+/// Every control character, those of [`ODD`], and the longest in bytes, raw and escaped.
+fn descricoes() -> Vec<String> {
     let mut descricoes: Vec<String> = (1..0x20u8)
         .map(|c| format!("a{}b", char::from(c)))
         .collect();
-    let others = [
-        "\"",
-        "\\",
-        "/",
-        "\\\\",
-        "\\n",
-        "\"\"\"",
-        "\\\"",
-        "'",
-        "''",
-        "$1",
-        "%s",
-        "{}",
-        "{a,b}",
-        "NULL",
-        "null",
-        "\\N",
-        "\\x00",
-        ",",
-        "()",
-        "[1]",
-        "<script>",
-        "&amp;",
-        "--",
-        ";",
-        " ",
-        "  a  ",
-        "\t",
-        "\r\n",
-        "\u{7f}",
-        "\u{80}",
-        "\u{85}",
-        "\u{a0}",
-        "é",
-        "e\u{301}",
-        "ção",
-        "ß",
-        "日本語",
-        "עברית",
-        "\u{200b}",
-        "\u{200d}",
-        "\u{202e}",
-        "\u{2028}",
-        "\u{2029}",
-        "\u{2028}\u{2029}",
-        "\u{fdd0}",
-        "\u{feff}",
-        "\u{fffd}",
-        "\u{fffe}",
-        "\u{ffff}",
-        "\u{d7ff}",
-        "\u{e000}",
-        "\u{10000}",
-        "😀",
-        "👩‍👩‍👧‍👦",
-        "🇧🇷",
-        "\u{1f468}\u{1f3fd}",
-        "😀😀😀😀😀😀😀😀😀😀",
-    ];
-    descricoes.extend(others.map(str::to_owned));
+    descricoes.extend(ODD.iter().map(|&text| text.to_owned()));
     descricoes.push("\u{10ffff}".repeat(10));
     let ten_escapes = "\u{1}\u{2}\u{3}\u{4}\u{5}\u{6}\u{7}\u{8}\u{b}\u{c}";
     descricoes.push(ten_escapes.to_owned());
+    descricoes
+}
 
-    for (n, chunk) in descricoes.chunks(LINES).enumerate() {
+/// What was written comes back exactly, written raw or escaped, alone or in a batch.
+fn written_comes_back(place: &Place) {
+    for (n, chunk) in descricoes().chunks(LINES).enumerate() {
         let id = place.bank.cliente(0);
         let target = format!("/clientes/{id}/transacoes");
         let requests = chunk.iter().map(|descricao| {

@@ -7,7 +7,7 @@
 pub const PASS: &[(&str, &str)] = &[
     ("as in the contest", r#"{"valor": 1, "tipo": "c", "descricao": "descricao"}"#),
     ("no blanks", r#"{"valor":1,"tipo":"c","descricao":"x"}"#),
-    ("blanks all over", "\t\r\n {\"valor\" :\t1 ,\n\"tipo\"\r\n:\"c\",\"descricao\":\"x\" }\r\n\t "),
+    ("blanks", "\t\r\n {\"valor\" :\t1 ,\n\"tipo\"\r\n:\"c\",\"descricao\":\"x\" }\r\n\t "),
     ("another order", r#"{"descricao": "x", "tipo": "c", "valor": 1}"#),
     ("unknown fields", r#"{"a": 1, "valor": 1, "b": "x", "tipo": "c", "descricao": "x", "c": []}"#),
     ("unknown literals", r#"{"valor":1,"tipo":"c","descricao":"x","a":[null,true,false]}"#),

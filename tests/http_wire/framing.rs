@@ -258,16 +258,11 @@ fn bodies(target: i64, victim: i64) -> Vec<Case> {
     let length = |length: usize, body: &str| post(&format!("Content-Length: {length}\r\n"), body);
     let chunked = |body: &str| post("Transfer-Encoding: chunked\r\n", body);
     let mut cases = Vec::new();
-    cases.extend(
-        CHUNKS_200
-            .iter()
-            .map(|&(name, body)| Case::new(name, chunked(body), 200)),
-    );
-    cases.extend(
-        CHUNKS_400
-            .iter()
-            .map(|&(name, body)| Case::new(name, chunked(body), 400)),
-    );
+    for (chunks, status) in [(CHUNKS_200, 200), (CHUNKS_400, 400)] {
+        for &(name, body) in chunks {
+            cases.push(Case::new(name, chunked(body), status));
+        }
+    }
 
     let blanks = |length: usize| format!("{BODY}{}", " ".repeat(length - BODY.len()));
     let one_chunk = |length: usize| format!("{length:x}\r\n{}\r\n0\r\n\r\n", blanks(length));
@@ -321,7 +316,13 @@ fn bodies(target: i64, victim: i64) -> Vec<Case> {
         Case::new("trailers", chunked(&trailers(10)), 200),
         Case::new("trailers too many", chunked(&trailers(FIELDS + 1)), 431),
     ]);
-    // A body is a body, whatever it looks like and whoever sends it.
+    cases.extend(disguises(target, victim));
+    cases
+}
+
+/// A body is a body, whatever it looks like and whoever sends it.
+fn disguises(target: i64, victim: i64) -> Vec<Case> {
+    let mut cases = Vec::new();
     let smuggled = String::from_utf8_lossy(&transacao(victim, "c", 1, "smuggled")).into_owned();
     let (n, line) = (smuggled.len(), "HTTP/1.1\r\nHost: x\r\n");
     for (method, path, status) in [
@@ -344,6 +345,8 @@ fn bodies(target: i64, victim: i64) -> Vec<Case> {
             status,
         ));
     }
-    cases.push(Case::new("a transacao that is none", length(n, &smuggled), 400).stays());
+    let head = format!("POST /clientes/{target}/transacoes {line}Content-Length: {n}\r\n\r\n");
+    let nested = Case::new("a transacao that is none", head + &smuggled, 400);
+    cases.push(nested.stays());
     cases
 }

@@ -255,10 +255,8 @@ fn ask(path: &'static str, method: &'static str, request: String, status: &'stat
 fn asks() -> Vec<Ask> {
     let mut asks = Vec::new();
     let post = |id: &str, body: &str| {
-        let n = body.len();
-        format!(
-            "POST /clientes/{id}/transacoes HTTP/1.1\r\nHost: x\r\nContent-Length: {n}\r\n\r\n{body}"
-        )
+        let head = format!("POST /clientes/{id}/transacoes HTTP/1.1\r\nHost: x\r\n");
+        format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())
     };
     let credit = r#"{"valor": 1, "tipo": "c", "descricao": "toma"}"#;
     let refused = r#"{"valor": 0, "tipo": "c", "descricao": "toma"}"#;
@@ -304,6 +302,13 @@ fn asks() -> Vec<Ask> {
     asks.push(ask("/healthz", "get", line("GET", "/healthz", ""), "200"));
     asks.push(ask("/health", "get", line("GET", "/health", ""), "200"));
     asks.push(ask("/metrics", "get", line("GET", "/metrics", ""), "404"));
+    asks.extend(refused_by_framing());
+    asks
+}
+
+/// What is refused by its framing alone.
+fn refused_by_framing() -> Vec<Ask> {
+    let mut asks = Vec::new();
     let routes = [
         (TRANSACOES, "post", "POST", "/clientes/1/transacoes"),
         (EXTRATO, "get", "GET", "/clientes/1/extrato"),

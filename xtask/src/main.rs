@@ -31,7 +31,7 @@ enum Task {
     },
     /// Stops the stack and removes all that it made, the data too
     Clean,
-    /// Runs every test of the workspace; arguments go on to `cargo test --workspace`
+    /// Runs every test of the workspace; arguments go on to `cargo test`
     Test {
         /// For `cargo test`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -180,7 +180,7 @@ fn run(task: Task) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// `cargo test --workspace`, with what its tests need.
+/// Every test, also after one that failed, with the programs that they need.
 fn test(arguments: &[String]) -> Result<ExitCode, Error> {
     install::ensure(&[Need::PostgreSql, Need::Nginx])?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
