@@ -50,6 +50,17 @@ impl Home {
         Ok(Home { folder, data, run })
     }
 
+    /// Another home, all in one folder: for tests, which leave the checkout's own alone. The
+    /// folder's path must be short, and open to other accounts.
+    pub fn within(folder: &Path) -> Home {
+        let folder = folder.to_owned();
+        Home {
+            data: folder.join("data"),
+            run: folder.join("run"),
+            folder,
+        }
+    }
+
     /// The file of the state.
     pub fn state_file(&self) -> PathBuf {
         self.folder.join("state.json")

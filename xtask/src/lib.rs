@@ -5,21 +5,35 @@
 //! with [`stack::Stack::private`], whose every trace goes away with it.
 
 pub mod bench;
+pub mod down;
 mod error;
 mod folder;
-mod home;
+pub mod home;
 pub mod install;
 mod machine;
 mod process;
 pub mod programs;
 pub mod stack;
-mod state;
+pub mod state;
 pub mod up;
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use error::Error;
 
+/// Whether tasks say what they do.
+static SAYS: AtomicBool = AtomicBool::new(true);
+
+/// From here on tasks say nothing: for tests, whose output is their own.
+pub fn say_nothing() {
+    SAYS.store(false, Ordering::Relaxed);
+}
+
 /// A line to whoever typed the command. A reader that is gone (`| head`) is no reason to stop.
-fn say(line: impl std::fmt::Display) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{line}");
+fn say(line: impl Display) {
+    if SAYS.load(Ordering::Relaxed) {
+        let _ = writeln!(io::stdout(), "{line}");
+    }
 }

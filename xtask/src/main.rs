@@ -1,10 +1,17 @@
 //! `cargo xtask`: crebito's tasks.
 
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::{Parser, Subcommand};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use xtask::Error;
 use xtask::bench::{self, Bench, Mix};
+use xtask::down;
+use xtask::home::Home;
 use xtask::install::{self, Need};
 use xtask::stack::{Driver, Options, Sockets, checkout};
 use xtask::up::{self, Up};
@@ -100,6 +107,9 @@ struct StackArguments {
     /// What the parts talk over; on TCP PostgreSQL asks for a password
     #[arg(long, value_enum, default_value_t = Sockets::Unix)]
     sockets: Sockets,
+    /// A binary of the server to run, instead of a release build of this checkout
+    #[arg(long, value_name = "FILE")]
+    crebito: Option<PathBuf>,
 }
 
 impl StackArguments {
@@ -109,19 +119,34 @@ impl StackArguments {
             workers: self.workers,
             driver: self.driver,
             sockets: self.sockets,
-            ..Options::new("")
+            ..Options::new(self.crebito.clone().unwrap_or_default())
+        }
+    }
+}
+
+impl UpArguments {
+    fn up(&self) -> Up {
+        Up {
+            options: Options {
+                port: self.port,
+                ..self.stack.options()
+            },
+            build: self.stack.crebito.is_none(),
+            detach: self.detach,
+            fresh: self.fresh,
         }
     }
 }
 
 impl BenchArguments {
-    fn bench(self) -> Bench {
+    fn bench(&self) -> Bench {
         let options = Options {
-            env: self.env,
-            postgres_settings: self.postgres,
+            env: self.env.clone(),
+            postgres_settings: self.postgres.clone(),
             ..self.stack.options()
         };
         Bench {
+            build: self.stack.crebito.is_none(),
             options,
             connections: self.connections,
             threads: self.threads,
@@ -161,23 +186,26 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<ExitCode, Error> {
     match task {
         Task::Up(arguments) => {
-            let options = Options {
-                port: arguments.port,
-                ..arguments.stack.options()
-            };
-            up::up(&Up {
-                options,
-                detach: arguments.detach,
-                fresh: arguments.fresh,
-            })?;
+            let up = arguments.up();
+            up::up(&Home::find()?, &up, interrupts()?.as_ref())?;
         }
-        Task::Down => up::down()?,
-        Task::Status { json } => up::status(json)?,
-        Task::Clean => up::clean()?,
+        Task::Down => down::down(&Home::find()?)?,
+        Task::Status { json } => down::status(&Home::find()?, json)?,
+        Task::Clean => down::clean(&Home::find()?)?,
         Task::Test { arguments } => return test(&arguments),
         Task::Bench(arguments) => bench::bench(&arguments.bench())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Set by Ctrl-C and SIGTERM. Asked twice, this ends at once, and so does what it started.
+fn interrupts() -> Result<Arc<AtomicBool>, Error> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, 130, interrupted.clone())?;
+        flag::register(signal, interrupted.clone())?;
+    }
+    Ok(interrupted)
 }
 
 /// Every test, also after one that failed, with the programs that they need.

@@ -1,9 +1,8 @@
-//! `cargo xtask up`, `down`, `status`, `clean`: the checkout's own stack.
+//! `cargo xtask up`: the checkout's own stack, started.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -23,37 +22,34 @@ use crate::state::{ProcessState, ReplicaState, State};
 /// What `up` was asked for.
 #[derive(Clone, Debug)]
 pub struct Up {
-    /// The stack; its `crebito` is built here.
+    /// The stack.
     pub options: Options,
+    /// `options.crebito` is a release build made now, not a binary that is there.
+    pub build: bool,
     /// Return once all is ready, and leave it running.
     pub detach: bool,
     /// Start with an empty bank.
     pub fresh: bool,
 }
 
-/// Builds, starts, and without `detach` waits for Ctrl-C and stops again.
+/// Builds, starts, and without `detach` waits until it is `interrupted` and stops again.
 ///
 /// # Errors
 /// Why it did not come up, as a sentence; then nothing of it is left running.
-pub fn up(up: &Up) -> Result<(), Error> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // Asked twice, this ends at once, and its children by their parent-death signal.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, interrupted.clone())?;
-        signal_hook::flag::register(signal, interrupted.clone())?;
-    }
-    let home = Home::find()?;
+pub fn up(home: &Home, up: &Up, interrupted: &AtomicBool) -> Result<(), Error> {
     let lock = home.lock()?;
-    make_way(&home, up.options.port)?;
+    make_way(home, up.options.port)?;
     install::ensure(&[Need::PostgreSql, Need::Nginx])?;
     let mut options = up.options.clone();
-    say("Building crebito (cargo build --release)");
-    options.crebito = build()?;
+    if up.build {
+        say("Building crebito (cargo build --release)");
+        options.crebito = build()?;
+    }
     home.make()?;
     if up.fresh {
         home.remove_data()?;
     }
-    let stack = start(&home, &options, up.detach, &interrupted);
+    let stack = start(home, &options, up.detach, interrupted);
     if stack.is_err() {
         let _ = fs::remove_file(home.state_file());
     }
@@ -64,12 +60,12 @@ pub fn up(up: &Up) -> Result<(), Error> {
     } else {
         say("Ctrl-C stops all.");
     }
-    invite(&url(&options));
+    invite(&url(&stack));
     if up.detach {
         stack.leave_running();
         return Ok(());
     }
-    watch(&mut stack, &interrupted);
+    watch(&mut stack, interrupted);
     say(format_args!(
         "Stopping: NGINX, then the replicas, then PostgreSQL"
     ));
@@ -166,7 +162,7 @@ fn start(
             .status()?;
     }
     let owner = (!detach).then(ProcessState::myself);
-    state(&stack, &options, home, owner.clone()).write(&home.state_file())?;
+    state(&stack, home, owner.clone()).write(&home.state_file())?;
     let postgres = programs::version(&programs::postgresql("postgres")?, "--version")?;
     let account = machine::postgres_account()?.map(|account| format!(" as {}", account.name));
     say(format_args!(
@@ -190,10 +186,10 @@ fn start(
     say(format_args!(
         "{nginx}, least_conn over {} replicas: {}",
         options.replicas,
-        url(&options)
+        url(&stack)
     ));
     say(format_args!("Logs in {}", home.run.join("log").display()));
-    state(&stack, &options, home, owner).write(&home.state_file())?;
+    state(&stack, home, owner).write(&home.state_file())?;
     check()?;
     Ok(stack)
 }
@@ -225,11 +221,11 @@ fn lifetimes(detach: bool) -> Lifetimes {
     }
 }
 
-fn url(options: &Options) -> String {
-    format!("http://localhost:{}", options.port)
+fn url(stack: &Stack) -> String {
+    format!("http://localhost:{}", stack.address().port())
 }
 
-fn state(stack: &Stack, options: &Options, home: &Home, owner: Option<ProcessState>) -> State {
+fn state(stack: &Stack, home: &Home, owner: Option<ProcessState>) -> State {
     let replica = |slot: &crate::stack::Slot| {
         let process = ProcessState::of(slot.process.as_ref()?);
         let seen = slot.seen();
@@ -241,7 +237,7 @@ fn state(stack: &Stack, options: &Options, home: &Home, owner: Option<ProcessSta
         })
     };
     State {
-        url: url(options),
+        url: url(stack),
         replicas: stack.replicas.iter().filter_map(replica).collect(),
         database_url: stack.database_url().to_owned(),
         data: home.data.clone(),
@@ -271,113 +267,4 @@ fn watch(stack: &mut Stack, interrupted: &AtomicBool) {
         }
         thread::sleep(Duration::from_millis(100));
     }
-}
-
-/// Stops the stack; nothing to stop is no error.
-///
-/// # Errors
-/// The folders cannot be reached.
-pub fn down() -> Result<(), Error> {
-    let home = Home::find()?;
-    if !home.folder.exists() {
-        say("Nothing runs.");
-        return Ok(());
-    }
-    let _lock = home.lock()?;
-    let Some(state) = State::read(&home.state_file()) else {
-        say("Nothing runs.");
-        return Ok(());
-    };
-    let alive = state.alive().0;
-    if alive > 0 {
-        say(format_args!(
-            "Stopping: NGINX, then the replicas, then PostgreSQL"
-        ));
-    }
-    state.stop();
-    if alive > 0 {
-        say(format_args!(
-            "Stopped. The data is kept in {}",
-            state.data.display()
-        ));
-    } else {
-        say("Nothing runs.");
-    }
-    let _ = fs::remove_file(home.state_file());
-    Ok(())
-}
-
-/// Prints what runs, for people or as JSON.
-///
-/// # Errors
-/// Nothing runs.
-pub fn status(json: bool) -> Result<(), Error> {
-    let home = Home::find()?;
-    let state = State::read(&home.state_file()).filter(|state| state.alive().0 > 0);
-    let Some(state) = state else {
-        let data = home.data.display();
-        let sentence = match home.data.exists() {
-            true => format!("nothing runs; the data of the last run is in {data}"),
-            false => "nothing runs, and there is no data".to_owned(),
-        };
-        return Err(Error::new(sentence));
-    };
-    if json {
-        let text = serde_json::to_string_pretty(&state).map_err(Error::while_doing("the state"))?;
-        say(format_args!("{text}"));
-        return Ok(());
-    }
-    let (alive, all) = state.alive();
-    say(format_args!(
-        "{}: {alive} of {all} processes run",
-        state.url
-    ));
-    let word = |process: &ProcessState| {
-        let running = if process.is_alive() {
-            "runs"
-        } else {
-            "has ended"
-        };
-        format!(
-            "{running}, pid {}, log {}",
-            process.pid,
-            process.log.display()
-        )
-    };
-    for replica in &state.replicas {
-        say(format_args!(
-            "replica {} on {}: {}",
-            replica.address,
-            replica.driver,
-            word(&replica.process)
-        ));
-    }
-    for (name, process) in [("NGINX", &state.nginx), ("PostgreSQL", &state.postgres)] {
-        say(format_args!(
-            "{name}: {}",
-            process.as_ref().map_or("was not started".to_owned(), word)
-        ));
-    }
-    say(format_args!("database: {}", state.database_url));
-    say(format_args!("data in {}", state.data.display()));
-    say(format_args!("sockets in {}", state.run.display()));
-    Ok(())
-}
-
-/// Stops the stack and removes all that it made: data, sockets, logs, state, cluster templates.
-///
-/// # Errors
-/// Something could not be removed.
-pub fn clean() -> Result<(), Error> {
-    down()?;
-    let home = Home::find()?;
-    home.remove_all()?;
-    say(format_args!(
-        "Removed {}, {} and {}",
-        home.folder.display(),
-        home.data.display(),
-        home.run.display()
-    ));
-    say("(`cargo clean` removes what was built.)");
-    Ok(())
 }

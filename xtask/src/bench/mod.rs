@@ -39,8 +39,10 @@ impl Mix {
 /// How to measure.
 #[derive(Clone, Debug)]
 pub struct Bench {
-    /// The stack; its `crebito` is built here.
+    /// The stack.
     pub options: Options,
+    /// `options.crebito` is a release build made now, not a binary that is there.
+    pub build: bool,
     /// Of the generator.
     pub connections: u32,
     /// Of the generator.
@@ -110,7 +112,9 @@ impl Check {
 pub fn bench(bench: &Bench) -> Result<(), Error> {
     install::ensure(&[Need::PostgreSql, Need::Nginx, Need::Wrk])?;
     let mut options = bench.options.clone();
-    options.crebito = up::build()?;
+    if bench.build {
+        options.crebito = up::build()?;
+    }
     let stack = Stack::private(&options)?;
     let measured = measure(bench, &stack)?;
     if bench.json {

@@ -18,20 +18,34 @@ use crate::programs;
 
 /// Counts the changes of what a template holds.
 const EDITION: u32 = 1;
+/// A template may be removed while it is copied; so often that is started anew.
+const ATTEMPTS: usize = 4;
 
 /// Makes `data` a fresh cluster with superuser `postgres`, role and database `crebito`.
 pub(crate) fn copy_to(data: &Path, account: Option<&Account>) -> Result<(), Error> {
-    let template = template(account)?;
     if let Some(parent) = data.parent() {
         fs::create_dir_all(parent).map_err(Error::while_doing(parent.display()))?;
     }
-    let mut copy = Command::new("cp");
-    copy.arg("-a")
-        .arg("--reflink=auto")
-        .arg("-T")
-        .arg(&template)
-        .arg(data);
-    run(&mut copy, "cp")
+    // All or nothing: half a cluster would be taken for a whole one by the next start.
+    let half = data.with_extension("new");
+    let mut attempts_left = ATTEMPTS;
+    loop {
+        let template = template(account)?;
+        let _ = fs::remove_dir_all(&half);
+        let mut copy = Command::new("cp");
+        copy.arg("-a")
+            .arg("--reflink=auto")
+            .arg("-T")
+            .arg(&template)
+            .arg(&half);
+        attempts_left -= 1;
+        match run(&mut copy, "cp") {
+            Ok(()) => return fs::rename(&half, data).map_err(Error::while_doing(data.display())),
+            // Somebody's `clean` has removed the template under our hands.
+            Err(_) if attempts_left > 0 && !template.join("PG_VERSION").exists() => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The template of this PostgreSQL and this account, made if there is none.
