@@ -1,6 +1,8 @@
 //! What is behind `cargo xtask up`, `down`, `status` and `clean`, for real, in a home of its own:
 //! it answers, its data survives, what is in the way is named, and nothing is left behind.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
