@@ -214,7 +214,7 @@ fn test(arguments: &[String]) -> Result<ExitCode, Error> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        .args(["test", "--workspace"])
+        .args(["test", "--workspace", "--no-fail-fast"])
         .args(arguments)
         .current_dir(checkout());
     let status = command.status().map_err(Error::while_doing("cargo test"))?;
