@@ -24,6 +24,16 @@ pub const EXTRATO_ROWS_MAX: usize = 10;
 pub const CONNECTION_OPERATIONS_MAX: usize = 64;
 /// Connections of one worker (default of `MAX_CONNECTIONS`); one more gets 503 and is closed.
 pub const CONNECTIONS_MAX: usize = 4096;
+/// Connections to the admin address.
+pub const ADMIN_CONNECTIONS_MAX: usize = 16;
+/// Connections beyond the limit that are seen off at the same time, each for a second at most;
+/// one more gets its 503 and is closed without waiting for its end.
+pub const REFUSED_CONNECTIONS_MAX: usize = 64;
+/// Reads, or accepts, that found something at once, one after the other, before others have
+/// their turn: under epoll a peer that never pauses would be served alone.
+pub const AT_ONCE_MAX: u32 = 16;
+/// The turn of the others, the shortest that the timers know.
+pub const PAUSE_MS: u64 = 1;
 /// Operations that wait in one worker's queue (default of `MAX_QUEUE`); one more gets 503.
 pub const QUEUE_MAX: usize = 8192;
 /// What `MAX_QUEUE` may be set to.
@@ -40,7 +50,15 @@ pub const FLIGHT_TRANSACOES_MAX: usize = 1024;
 /// The read buffer of an idle connection; it grows for what does not fit.
 pub const READ_BYTES: usize = 1024;
 /// Answers that wait for their reader; a connection with more waiting decodes nothing further.
-pub const WRITE_BYTES_MAX: usize = 64 * 1024;
+pub const WRITE_BYTES_MAX: usize = 8 * 1024;
+/// What a transacao's answer takes at most: head, dates and two amounts.
+pub const ANSWER_BYTES_MAX: usize = 256;
+/// What one connection takes at most, with all that it may have under way: its request, and
+/// answers twice, those that wait and those that are being written. Times `MAX_CONNECTIONS`,
+/// and 200 bytes for each of `MAX_QUEUE`, that is a worker's memory at its worst (255 MB by
+/// default, when every peer is hostile; an idle connection takes 3 KB).
+pub const CONNECTION_BYTES_MAX: usize =
+    REQUEST_BYTES_MAX + 2 * (WRITE_BYTES_MAX + CONNECTION_OPERATIONS_MAX * ANSWER_BYTES_MAX);
 /// An empty write buffer that is larger than this is let go.
 pub const WRITE_BYTES_KEPT: usize = 2048;
 /// A PostgreSQL message longer than this ends the session.

@@ -3,11 +3,13 @@
 #![warn(clippy::indexing_slicing)]
 
 pub mod extrato;
+mod judge;
 mod procedures;
 mod reply;
 mod route;
 mod transacao;
 
+pub use judge::{Asked, Denied, judge};
 pub use procedures::{
     Mismatch, Outcome, STATEMENTS, append_extrato, append_insert, append_lote, decode_insert,
     decode_lote,

@@ -21,11 +21,13 @@ pub enum Route {
 }
 
 impl Route {
-    /// The value of `Allow` for this path (RFC 9110 10.2.1), empty where nothing is.
+    /// The field line `Allow` of this path (RFC 9110 10.2.1), empty where nothing is allowed.
     pub fn allow(self) -> &'static str {
         match self {
-            Route::Transacoes(_) => "POST",
-            Route::Extrato(_) | Route::Healthz | Route::Health | Route::Metrics => "GET, HEAD",
+            Route::Transacoes(_) => "Allow: POST\r\n",
+            Route::Extrato(_) | Route::Healthz | Route::Health | Route::Metrics => {
+                "Allow: GET, HEAD\r\n"
+            }
             Route::NotFound => "",
         }
     }
@@ -137,9 +139,9 @@ mod tests {
 
     #[test]
     fn every_found_path_allows_something() {
-        assert_eq!(Transacoes(None).allow(), "POST");
+        assert_eq!(Transacoes(None).allow(), "Allow: POST\r\n");
         for route in [Extrato(Some(1)), Healthz, Health, Metrics] {
-            assert_eq!(route.allow(), "GET, HEAD");
+            assert_eq!(route.allow(), "Allow: GET, HEAD\r\n");
         }
         assert_eq!(NotFound.allow(), "");
     }

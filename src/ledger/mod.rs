@@ -175,12 +175,21 @@ impl<T> Ledger<T> {
     }
 
     /// Lets what waits leave as one flight, if none is out: appends its calls to `out`, and
-    /// returns how many operations left. Whoever is not `alive` any more is dropped instead.
-    pub fn depart(&mut self, now_ms: u64, alive: impl Fn(&T) -> bool, out: &mut BytesMut) -> usize {
+    /// returns how many operations left. Whose time is over gets 503 and never leaves; whoever is
+    /// not `alive` any more is dropped.
+    pub fn depart(
+        &mut self,
+        now_ms: u64,
+        alive: impl Fn(&T) -> bool,
+        out: &mut BytesMut,
+        mut deliver: impl FnMut(&T, Answer<'_>),
+    ) -> usize {
         if !self.ready() {
             return 0;
         }
         self.flight.left_ms = now_ms;
+        self.queue
+            .expire(|operation| operation.expired(now_ms), &mut deliver);
         self.queue.board(&mut self.flight, alive);
         self.flight.append_calls(out)
     }

@@ -6,6 +6,7 @@
 
 use super::exchange::{Awaits, Exchange, Ticket};
 use super::fault;
+use super::pace::Pace;
 use super::request::Local;
 use super::state::Worker;
 use crate::http::{self, Decoded, Decoder, Status};
@@ -123,7 +124,7 @@ async fn read_half(worker: &Worker, exchange: &Rc<Exchange>, mut reader: impl As
                 Came::Nothing => exchange.close_to_requests(),
                 Came::TooLate => {
                     wait(exchange, || exchange.settled()).await;
-                    worker.answer_locally(exchange, &Local::refusal(Status::REQUEST_TIMEOUT));
+                    answer(worker, exchange, &Local::refusal(Status::REQUEST_TIMEOUT));
                 }
                 Came::Reset => exchange.sever(),
             },
@@ -131,13 +132,20 @@ async fn read_half(worker: &Worker, exchange: &Rc<Exchange>, mut reader: impl As
             Step::Answer(local) => {
                 // Answers leave in the order of their requests.
                 wait(exchange, || exchange.settled()).await;
-                worker.answer_locally(exchange, &local);
+                answer(worker, exchange, &local);
             }
         }
     }
     wait(exchange, || exchange.settled()).await;
     exchange.finish();
     linger(worker, exchange, reader).await;
+}
+
+/// Appends an answer; a panic in it leaves the connection without one, and closes it.
+fn answer(worker: &Worker, exchange: &Exchange, local: &Local) {
+    if fault::contained(|| worker.answer_locally(exchange, local)).is_none() {
+        exchange.sever();
+    }
 }
 
 /// Waits until `enough`, or the connection is severed.
@@ -158,10 +166,11 @@ async fn linger(worker: &Worker, exchange: &Exchange, mut reader: impl AsyncRead
         since_ms: worker.now_ms(),
     });
     let mut rest = Vec::with_capacity(limits::READ_BYTES);
-    while !exchange.severed() {
+    let mut pace = Pace::default();
+    while !exchange.severed() && !exchange.read_expired() {
         rest.clear();
         let over = || exchange.read_expired();
-        let (came, buffer) = read(exchange, &mut reader, rest, over).await;
+        let (came, buffer) = read(exchange, &mut reader, rest, over, &mut pace).await;
         rest = buffer;
         if came != Came::Bytes {
             break;
@@ -191,6 +200,7 @@ enum Came {
 
 /// The bytes that came and are not consumed.
 struct Input {
+    pace: Pace,
     decoder: Decoder,
     bytes: Vec<u8>,
     /// Where the first undecoded request begins.
@@ -205,6 +215,7 @@ impl Input {
     fn new(now_ms: u64) -> Self {
         let (decoder, bytes) = (Decoder::default(), Vec::with_capacity(limits::READ_BYTES));
         Self {
+            pace: Pace::default(),
             decoder,
             bytes,
             start: 0,
@@ -241,7 +252,7 @@ impl Input {
                 head_only: request.method == http::Method::Head,
             };
             let last = request.persistence == http::Persistence::Close;
-            if let Err(local) = worker.take(&request, ticket, self.came_ms) {
+            if let Err(local) = worker.attend(&request, ticket, self.came_ms) {
                 return Step::Answer(local);
             }
             if last {
@@ -273,7 +284,7 @@ impl Input {
         });
         let bytes = std::mem::take(&mut self.bytes);
         let over = || exchange.read_expired() || exchange.closed_to_requests();
-        let (came, bytes) = read(exchange, reader, bytes, over).await;
+        let (came, bytes) = read(exchange, reader, bytes, over, &mut self.pace).await;
         self.bytes = bytes;
         match came {
             Came::Bytes => {
@@ -308,10 +319,12 @@ async fn read(
     reader: &mut impl AsyncReadRent,
     buffer: Vec<u8>,
     over: impl Fn() -> bool,
+    pace: &mut Pace,
 ) -> (Came, Vec<u8>) {
     let len = buffer.len();
     let mut reading = pin!(reader.read(buffer.slice_mut(len..)));
-    poll_fn(|context| {
+    let mut waited = false;
+    let read = poll_fn(|context| {
         if exchange.severed() {
             return Poll::Ready((Came::Reset, Vec::new()));
         }
@@ -320,11 +333,16 @@ async fn read(
             Poll::Ready((Ok(_), slice)) => Poll::Ready((Came::Bytes, slice.into_inner())),
             Poll::Ready((Err(_), slice)) => Poll::Ready((Came::Reset, slice.into_inner())),
             Poll::Pending if over() => Poll::Ready((Came::TooLate, Vec::new())),
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => {
+                waited = true;
+                Poll::Pending
+            }
         }
     })
-    .await
+    .await;
+    pace.keep(waited).await;
+    read
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -91,6 +91,28 @@ pub(super) fn build(choice: &Choice) -> io::Result<AnyRuntime> {
     }
 }
 
+/// The same, or epoll where that was left open and the ring cannot be made after all: locked
+/// memory may suffice for one worker's and not for another's (Linux up to 5.11).
+pub(super) fn build_or_fall_back(
+    choice: &Choice,
+    wanted: IoDriver,
+) -> io::Result<(AnyRuntime, &'static str)> {
+    match build(choice) {
+        Err(error) if choice.ring.is_some() && wanted == IoDriver::Auto => {
+            let why = explained(&error);
+            log::warn!("driver=epoll reason=\"{why}\"");
+            let name = "epoll";
+            build(&Choice {
+                name,
+                why,
+                ring: None,
+            })
+            .map(|runtime| (runtime, name))
+        }
+        made => made.map(|runtime| (runtime, choice.name)),
+    }
+}
+
 impl Ring {
     fn best() -> io::Result<Ring> {
         match Ring::Deferred.try_out() {

@@ -85,15 +85,14 @@ impl Exchange {
         self.extrato_pending.set(extrato);
     }
 
-    /// An operation of this connection is answered; true when it was the last that waited.
-    pub(super) fn answered(&self) -> bool {
+    /// An operation of this connection is answered.
+    pub(super) fn answered(&self) {
         let left = self.pending.get().saturating_sub(1);
         self.pending.set(left);
         if left == 0 {
             self.extrato_pending.set(false);
         }
         self.touch();
-        left == 0
     }
 
     pub(super) fn settled(&self) -> bool {
@@ -181,9 +180,12 @@ impl Exchange {
         let waited = |since_ms: u64, limit_ms: u64| now_ms.saturating_sub(since_ms) >= limit_ms;
         let over = match self.awaits.get() {
             Awaits::Nothing => false,
-            Awaits::Request { since_ms } => {
-                self.settled() && (close_idle || waited(since_ms, limits::IDLE_MS))
+            // Not idle while an answer is under way: its time begins behind the last one.
+            Awaits::Request { .. } if !self.settled() || !self.out.borrow().is_empty() => {
+                self.awaits.set(Awaits::Request { since_ms: now_ms });
+                false
             }
+            Awaits::Request { since_ms } => close_idle || waited(since_ms, limits::IDLE_MS),
             Awaits::Rest { since_ms } => waited(since_ms, limits::REQUEST_MS),
             Awaits::End { since_ms } => waited(since_ms, limits::LINGER_MS),
         };

@@ -18,11 +18,11 @@ pub(super) fn append_json(out: &mut Vec<u8>, worker: &Worker) -> bool {
     let (up, queue, in_flight) = worker.ledger_figures();
     let database = if up { "up" } else { "down" };
     let figures = [
-        ("workers", worker.settings.workers as u64),
+        ("workers", figure(worker.settings.workers)),
         ("sessions", value(&COUNTERS.sessions)),
         ("connections", value(&COUNTERS.connections)),
-        ("queue", queue as u64),
-        ("in_flight", in_flight as u64),
+        ("queue", figure(queue)),
+        ("in_flight", figure(in_flight)),
         ("flights", value(&COUNTERS.flights)),
         ("operations", value(&COUNTERS.operations)),
     ];
@@ -40,12 +40,16 @@ pub(super) fn append_json(out: &mut Vec<u8>, worker: &Worker) -> bool {
     up
 }
 
+fn figure(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
 /// Asks the replica at `listen` how it is.
 ///
 /// # Errors
 /// A sentence: it cannot be reached, or says that it is not well.
 pub fn ask(listen: &Listen) -> Result<String, String> {
-    let answer = exchange(listen).map_err(|error| format!("no answer from {listen}: {error}"))?;
+    let answer = request(listen).map_err(|error| format!("no answer from {listen}: {error}"))?;
     let answer = String::from_utf8_lossy(&answer);
     let body = answer
         .split_once("\r\n\r\n")
@@ -59,7 +63,7 @@ pub fn ask(listen: &Listen) -> Result<String, String> {
     }
 }
 
-fn exchange(listen: &Listen) -> io::Result<Vec<u8>> {
+fn request(listen: &Listen) -> io::Result<Vec<u8>> {
     match listen {
         Listen::Unix(path) => {
             let stream = UnixStream::connect(path)?;

@@ -2,12 +2,15 @@
 
 use super::counters::{self, COUNTERS};
 use super::exchange::Exchange;
+use super::pace::Pace;
+use super::repeats::Repeats;
 use super::request::Local;
-use super::state::Worker;
+use super::state::{Admission, Worker};
 use super::{connection, fault};
 use crate::config::Listen;
 use crate::limits;
-use monoio::io::{AsyncReadRent, AsyncWriteRent, Split};
+use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, Split};
+use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 use std::future::{Future, poll_fn};
 use std::io;
@@ -21,8 +24,6 @@ use std::time::Duration;
 
 /// Connections that the kernel completes before they are accepted.
 const BACKLOG: i32 = 4096;
-/// Connections beyond the limit that are told so at the same time; more are closed at once.
-const REFUSED_AT_ONCE_MAX: usize = 64;
 
 /// A bound listener, not yet part of a runtime.
 pub(super) enum Bound {
@@ -100,7 +101,11 @@ fn bind_unix(path: &Path) -> io::Result<Bound> {
 }
 
 /// Accepts connections until the drain closes the listener.
-pub(super) async fn accept(worker: Rc<Worker>, bound: Bound, admin: bool) -> io::Result<()> {
+pub(super) async fn accept(
+    worker: Rc<Worker>,
+    bound: Bound,
+    admission: Admission,
+) -> io::Result<()> {
     match bound {
         Bound::Tcp(listener) => {
             let listener = monoio::net::TcpListener::from_std(listener)?;
@@ -110,12 +115,12 @@ pub(super) async fn accept(worker: Rc<Worker>, bound: Bound, admin: bool) -> io:
                     (stream, Some(fd))
                 })
             };
-            accept_each(&worker, accept, admin).await;
+            accept_each(&worker, accept, admission).await;
         }
         Bound::Unix(listener, path) => {
             let listener = monoio::net::UnixListener::from_std(listener)?;
             let accept = || async { listener.accept().await.map(|(stream, _)| (stream, None)) };
-            accept_each(&worker, accept, admin).await;
+            accept_each(&worker, accept, admission).await;
             // Who connects from here on is told at once, and may go elsewhere.
             let _ = std::fs::remove_file(path);
         }
@@ -123,55 +128,80 @@ pub(super) async fn accept(worker: Rc<Worker>, bound: Bound, admin: bool) -> io:
     Ok(())
 }
 
-async fn accept_each<S, A>(worker: &Rc<Worker>, accept: impl Fn() -> A, admin: bool)
+async fn accept_each<S, A>(worker: &Rc<Worker>, accept: impl Fn() -> A, admission: Admission)
 where
     S: AsyncReadRent + AsyncWriteRent + Split + 'static,
     A: Future<Output = io::Result<(S, Option<RawFd>)>>,
 {
-    let refused = Rc::new(());
+    let (mut pace, mut failures) = (Pace::default(), Repeats::default());
     loop {
         let mut accepting = pin!(accept());
+        let mut waited = false;
         let accepted = poll_fn(|context| match accepting.as_mut().poll(context) {
             Poll::Ready(result) => Poll::Ready(Some(result)),
-            Poll::Pending => worker.accepting_over.poll_raised(context).map(|()| None),
+            Poll::Pending => {
+                waited = true;
+                worker.accepting_over.poll_raised(context).map(|()| None)
+            }
         })
         .await;
         match accepted {
             None => return,
-            Some(Ok((stream, tcp))) => match worker.admit(admin) {
-                Some((key, exchange)) => {
-                    let worker = Rc::clone(worker);
-                    monoio::spawn(async move {
-                        attend(&worker, &exchange, stream, tcp).await;
-                        worker.dismiss(key);
-                    });
-                }
-                None => turn_away(worker, &refused, stream, tcp),
-            },
+            Some(Ok((stream, tcp))) => take_in(worker, admission, stream, tcp),
             Some(Err(error)) => {
-                log::warn!("a connection could not be accepted: {error}");
-                // Out of file descriptors or memory: the next try would fail as well.
-                monoio::time::sleep(Duration::from_millis(limits::TICK_MS)).await;
+                if let Some(times) = failures.worth_a_line(&error.to_string()) {
+                    log::warn!("a connection could not be accepted ({times} times): {error}");
+                }
+                if exhausted(&error) {
+                    // The next one would fail as well.
+                    monoio::time::sleep(Duration::from_millis(limits::TICK_MS)).await;
+                }
             }
         }
+        pace.keep(waited).await;
     }
 }
 
-/// Answers 503 to a connection for which there is no room.
-fn turn_away<S>(worker: &Rc<Worker>, refused: &Rc<()>, stream: S, tcp: Option<RawFd>)
+/// Out of descriptors or memory (accept(2), ERRORS); all else is the fault of one connection.
+fn exhausted(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(
+        errno,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+    )
+}
+
+/// Serves a connection, or sees it off with 503 where there is no room.
+fn take_in<S>(worker: &Rc<Worker>, admission: Admission, stream: S, tcp: Option<RawFd>)
 where
     S: AsyncReadRent + AsyncWriteRent + Split + 'static,
 {
-    counters::add(&COUNTERS.connections_refused);
-    if Rc::strong_count(refused) > REFUSED_AT_ONCE_MAX {
+    if let Some((key, exchange)) = worker.admit(admission) {
+        let worker = Rc::clone(worker);
+        monoio::spawn(async move {
+            attend(&worker, &exchange, stream, tcp).await;
+            worker.dismiss(admission, key);
+        });
         return;
     }
-    let (worker, refused) = (Rc::clone(worker), Rc::clone(refused));
-    monoio::spawn(async move {
-        let exchange = Rc::new(Exchange::new(false));
+    counters::add(&COUNTERS.connections_refused);
+    if let Some((key, exchange)) = worker.admit(Admission::Refused) {
+        let worker = Rc::clone(worker);
         worker.answer_locally(&exchange, &Local::no_room());
-        attend(&worker, &exchange, stream, tcp).await;
-        drop(refused);
+        monoio::spawn(async move {
+            attend(&worker, &exchange, stream, tcp).await;
+            worker.dismiss(Admission::Refused, key);
+        });
+        return;
+    }
+    let exchange = Exchange::new(false);
+    worker.answer_locally(&exchange, &Local::no_room());
+    let mut out = Vec::new();
+    exchange.take_out(&mut out);
+    monoio::spawn(async move {
+        let mut stream = stream;
+        // A new socket has room for it: this does not wait.
+        let _ = stream.write_all(out).await;
     });
 }
 

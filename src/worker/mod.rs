@@ -3,12 +3,15 @@
 
 mod connection;
 mod counters;
+mod drain;
 mod driver;
 mod exchange;
 mod fault;
 mod health;
 mod link;
 mod listener;
+mod pace;
+mod repeats;
 mod request;
 mod resolve;
 mod session;
@@ -17,12 +20,11 @@ mod state;
 
 use crate::config::{Listen, Settings};
 use crate::limits;
+use drain::Signals;
 use driver::Choice;
 pub use health::ask;
 use listener::Bound;
-use monoio::io::AsyncReadRent;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use state::Worker;
+use state::{Admission, Worker};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
@@ -36,6 +38,8 @@ const STACK_BYTES: usize = 1024 * 1024;
 /// # Errors
 /// A sentence on why it cannot start.
 pub fn serve(settings: &Settings) -> Result<(), String> {
+    let signals =
+        Signals::watch().map_err(|error| format!("signals cannot be watched: {error}"))?;
     raise_descriptor_limit();
     let choice = driver::choose(settings.io_driver)?;
     let bound = bind_all(settings)?;
@@ -70,7 +74,7 @@ pub fn serve(settings: &Settings) -> Result<(), String> {
         threads.push(thread);
         drains.push(drain);
     }
-    wait_for_signal()?;
+    signals.wait();
     for drain in &mut drains {
         // A worker that is gone has ended the process.
         let _ = drain.write_all(&[1]);
@@ -108,7 +112,7 @@ fn warn_of_plain_link(settings: &Settings) {
 }
 
 /// Every worker's listeners; worker 0 also has the admin's.
-fn bind_all(settings: &Settings) -> Result<Vec<Vec<(Bound, bool)>>, String> {
+fn bind_all(settings: &Settings) -> Result<Vec<Vec<(Bound, Admission)>>, String> {
     let mut all = Vec::new();
     if let (Listen::Tcp(_), 2..) = (&settings.listen, settings.workers) {
         // Not shared, this once: SO_REUSEPORT would join another process' port and not fail.
@@ -118,11 +122,11 @@ fn bind_all(settings: &Settings) -> Result<Vec<Vec<(Bound, bool)>>, String> {
         let listen = settings.listen.of_worker(index, settings.workers);
         all.push(vec![(
             listener::bind(&listen, settings.workers > 1)?,
-            false,
+            Admission::Public,
         )]);
     }
     if let (Some(listen), Some(first)) = (&settings.admin_listen, all.first_mut()) {
-        first.push((listener::bind(listen, false)?, true));
+        first.push((listener::bind(listen, false)?, Admission::Admin));
     }
     Ok(all)
 }
@@ -132,27 +136,24 @@ fn run_worker(
     index: usize,
     settings: Settings,
     choice: &Choice,
-    listeners: Vec<(Bound, bool)>,
+    listeners: Vec<(Bound, Admission)>,
     told: UnixStream,
 ) {
-    let mut runtime = match driver::build(choice) {
-        Ok(runtime) => runtime,
+    let (mut runtime, driver) = match driver::build_or_fall_back(choice, settings.io_driver) {
+        Ok(made) => made,
         Err(error) => {
-            log::error!(
-                "worker {index}: driver {} cannot be set up: {error}",
-                choice.name
-            );
+            log::error!("worker {index}: no I/O driver can be set up: {error}");
             std::process::exit(fault::EXIT_STATUS);
         }
     };
-    let worker = Rc::new(Worker::new(index, settings, choice.name));
+    let worker = Rc::new(Worker::new(index, settings, driver));
     runtime.block_on(async {
         monoio::spawn(fault::vital_task(
             "the session",
             session::keep(Rc::clone(&worker)),
         ));
-        for (bound, admin) in listeners {
-            let accepting = listener::accept(Rc::clone(&worker), bound, admin);
+        for (bound, admission) in listeners {
+            let accepting = listener::accept(Rc::clone(&worker), bound, admission);
             monoio::spawn(fault::vital_task("a listener", async move {
                 if let Err(error) = accepting.await {
                     log::error!("worker {index}: a listener cannot be set up: {error}");
@@ -160,7 +161,7 @@ fn run_worker(
                 }
             }));
         }
-        monoio::spawn(hear_of_drain(Rc::clone(&worker), told));
+        monoio::spawn(drain::hear(Rc::clone(&worker), told));
         while !worker.drained() {
             monoio::time::sleep(Duration::from_millis(limits::TICK_MS)).await;
             fault::vital("the ledger", || worker.tick());
@@ -168,37 +169,6 @@ fn run_worker(
     });
     // The kernel may still write to buffers of what is in flight: they must outlive this thread.
     std::mem::forget(runtime);
-}
-
-/// Waits for the byte that says that the drain begins.
-async fn hear_of_drain(worker: Rc<Worker>, told: UnixStream) {
-    if let Ok(mut told) = resolve::from_std(told) {
-        let _ = told.read(vec![0; 1]).await;
-    }
-    worker.begin_drain();
-}
-
-/// Waits for SIGTERM or SIGINT; a second one ends the process at once.
-fn wait_for_signal() -> Result<(), String> {
-    let again = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let watch = || -> std::io::Result<()> {
-        let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT])?;
-        for signal in [SIGTERM, SIGINT] {
-            let again = std::sync::Arc::clone(&again);
-            signal_hook::flag::register_conditional_shutdown(signal, 1, again)?;
-        }
-        let name = match signals.forever().next() {
-            Some(SIGINT) => "SIGINT",
-            _ => "SIGTERM",
-        };
-        again.store(true, std::sync::atomic::Ordering::SeqCst);
-        log::info!(
-            "{name}: draining, for {} s at most",
-            limits::DRAIN_MS / 1000
-        );
-        Ok(())
-    };
-    watch().map_err(|error| format!("signals cannot be watched: {error}"))
 }
 
 /// As many descriptors as the hard limit allows.

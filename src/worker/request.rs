@@ -5,8 +5,8 @@ use super::exchange::{Exchange, Ticket};
 use super::fault;
 use super::health;
 use super::state::Worker;
-use crate::bank::{self, Route};
-use crate::http::{self, Body, Head, Media, Method, Persistence, Status};
+use crate::bank::{self, Asked, Denied};
+use crate::http::{self, Head, Media, Persistence, Status};
 use crate::ledger::{Kind, Operation, Refused};
 use std::rc::Rc;
 
@@ -31,10 +31,7 @@ enum What {
 
 impl Worker {
     /// Lets a request join the queue, or says what is to be answered without the database.
-    ///
-    /// The order of checks is the contract's: framing is behind us; then path, method, size,
-    /// JSON, rules, cliente.
-    pub(super) fn take(
+    pub(super) fn attend(
         &self,
         request: &http::Request<'_>,
         ticket: Ticket,
@@ -42,90 +39,45 @@ impl Worker {
     ) -> Result<(), Local> {
         counters::add(&COUNTERS.requests);
         let (persistence, head_only) = (ticket.persistence, ticket.head_only);
-        let judged = self.judge(request, ticket.exchange.admin);
-        let submitted = judged.and_then(|kind| {
-            let extrato = matches!(kind, Kind::Extrato(_));
-            let exchange = Rc::clone(&ticket.exchange);
-            let operation = Operation::new(ticket, came_ms, kind);
-            fault::vital("the ledger", || self.submit(operation)).map(|()| exchange.joined(extrato))
-        });
-        submitted.map_err(|what| {
-            let too_large = matches!(
-                what,
-                What::Problem {
-                    status: Status::PAYLOAD_TOO_LARGE,
-                    ..
-                }
-            );
-            let persistence = if too_large {
-                Persistence::Close
-            } else {
-                persistence
-            };
-            Local {
-                what,
-                persistence,
-                head_only,
+        let what = match bank::judge(request, ticket.exchange.admin) {
+            Ok(Asked::Transacao(transacao)) => {
+                let operation = Operation::new(ticket, came_ms, Kind::Transacao(transacao));
+                return fault::vital("the ledger", || self.submit(operation));
             }
+            Ok(Asked::Extrato(cliente)) => {
+                let operation = Operation::new(ticket, came_ms, Kind::Extrato(cliente));
+                return fault::vital("the ledger", || self.submit(operation));
+            }
+            Ok(Asked::Healthz) => What::Healthz,
+            Ok(Asked::Health) => What::Health,
+            Ok(Asked::Metrics) => What::Metrics,
+            Err(Denied { status, fields }) => What::Problem { status, fields },
+        };
+        Err(Local {
+            what,
+            persistence,
+            head_only,
         })
     }
 
-    fn judge(&self, request: &http::Request<'_>, admin: bool) -> Result<Kind, What> {
-        let route = match bank::route(request.path) {
-            Route::Metrics if !admin => Route::NotFound,
-            route => route,
+    fn submit(&self, operation: Operation<Ticket>) -> Result<(), Local> {
+        #[cfg(test)]
+        super::connection::tests::may_panic_in_ledger(&operation.kind);
+        let exchange = Rc::clone(&operation.ticket.exchange);
+        let extrato = matches!(operation.kind, Kind::Extrato(_));
+        let unavailable = Local {
+            what: What::unavailable(),
+            persistence: operation.ticket.persistence,
+            head_only: operation.ticket.head_only,
         };
-        if route == Route::NotFound {
-            return Err(What::problem(Status::NOT_FOUND));
-        }
-        let allowed = match request.method {
-            Method::Post => matches!(route, Route::Transacoes(_)),
-            Method::Get | Method::Head => !matches!(route, Route::Transacoes(_)),
-            Method::Other => false,
-        };
-        if !allowed {
-            let fields = match route {
-                Route::Transacoes(_) => "Allow: POST\r\n",
-                _ => "Allow: GET, HEAD\r\n",
-            };
-            return Err(What::Problem {
-                status: Status::METHOD_NOT_ALLOWED,
-                fields,
-            });
-        }
-        let body = match request.body {
-            Body::TooLarge => return Err(What::problem(Status::PAYLOAD_TOO_LARGE)),
-            Body::Whole(body) => body,
-        };
-        match route {
-            Route::Transacoes(cliente) => {
-                let pedido = bank::read(body).map_err(|refusal| match refusal {
-                    bank::Refusal::Json => What::problem(Status::BAD_REQUEST),
-                    bank::Refusal::Rules => What::problem(Status::UNPROCESSABLE),
-                })?;
-                let cliente = cliente.ok_or(What::problem(Status::NOT_FOUND))?;
-                Ok(Kind::Transacao(pedido.of(cliente)))
-            }
-            Route::Extrato(Some(cliente)) => Ok(Kind::Extrato(cliente)),
-            Route::Extrato(None) | Route::NotFound => Err(What::problem(Status::NOT_FOUND)),
-            Route::Healthz => Err(What::Healthz),
-            Route::Health => Err(What::Health),
-            Route::Metrics => Err(What::Metrics),
-        }
-    }
-
-    fn submit(&self, operation: Operation<Ticket>) -> Result<(), What> {
         let mut ledger = self.ledger.borrow_mut();
-        let unavailable = What::Problem {
-            status: Status::UNAVAILABLE,
-            fields: "Retry-After: 1\r\n",
-        };
-        ledger.submit(operation, self.now_ms()).map_err(|refused| {
+        if let Err(refused) = ledger.submit(operation, self.now_ms()) {
             if refused == Refused::Full {
                 counters::add(&COUNTERS.queue_full);
             }
-            unavailable
-        })?;
+            return Err(unavailable);
+        }
+        exchange.joined(extrato);
         counters::add(&COUNTERS.operations);
         if ledger.ready() {
             self.departures.raise();
@@ -186,12 +138,8 @@ impl Local {
 
     /// There is no room for this connection.
     pub(super) fn no_room() -> Self {
-        let what = What::Problem {
-            status: Status::UNAVAILABLE,
-            fields: "Retry-After: 1\r\n",
-        };
         Self {
-            what,
+            what: What::unavailable(),
             persistence: Persistence::Close,
             head_only: false,
         }
@@ -210,5 +158,12 @@ impl Local {
 impl What {
     fn problem(status: Status) -> Self {
         What::Problem { status, fields: "" }
+    }
+
+    fn unavailable() -> Self {
+        What::Problem {
+            status: Status::UNAVAILABLE,
+            fields: "Retry-After: 1\r\n",
+        }
     }
 }

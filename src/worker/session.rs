@@ -6,6 +6,7 @@
 
 use super::fault;
 use super::link::{self, Stream};
+use super::repeats::Repeats;
 use super::state::Worker;
 use crate::bank::STATEMENTS;
 use crate::ledger::{Landed, Mislanded};
@@ -18,9 +19,6 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The same failure to reach the database is logged again after so many tries.
-const LOG_EVERY: u32 = 40;
-
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SessionError {
@@ -32,7 +30,7 @@ pub(super) enum SessionError {
     Handshake(#[from] HandshakeError),
     #[error("{0}")]
     Link(#[from] LinkError),
-    #[error("PostgreSQL closed the connection")]
+    #[error("PostgreSQL closed the session")]
     Closed,
     #[error("PostgreSQL sent {0}")]
     Mislanded(#[from] Mislanded),
@@ -43,25 +41,20 @@ pub(super) enum SessionError {
 /// Keeps the worker's session up for as long as the worker lives.
 pub(super) async fn keep(worker: Rc<Worker>) {
     let target = &worker.settings.database;
-    let (mut tries, mut last) = (0u32, String::new());
+    let mut failures = Repeats::default();
     let mut backoff = Backoff::new(u64::from(std::process::id()) << 16 | worker.index as u64);
     loop {
         let opened = Cell::new(false);
         let error = attempt(&worker, &opened).await;
         worker.session_lost();
-        let text = error.to_string();
+        let (index, text) = (worker.index, error.to_string());
         if opened.get() {
-            log::warn!(
-                "worker {}: the session with {target} broke: {text}",
-                worker.index
-            );
-            (tries, last) = (0, String::new());
+            log::warn!("worker {index}: the session with {target} broke: {text}");
+            failures.forget();
             backoff = backoff.reset();
-        } else if text != last || tries % LOG_EVERY == 0 {
-            log::warn!("worker {}: no session with {target}: {text}", worker.index);
-            last = text;
+        } else if let Some(times) = failures.worth_a_line(&text) {
+            log::warn!("worker {index}: no session with {target} ({times} times): {text}");
         }
-        tries = tries.wrapping_add(1);
         monoio::time::sleep(backoff.next_pause()).await;
     }
 }
@@ -70,15 +63,15 @@ pub(super) async fn keep(worker: Rc<Worker>) {
 async fn attempt(worker: &Rc<Worker>, opened: &Cell<bool>) -> SessionError {
     let target = &worker.settings.database;
     let deadline = monoio::time::Instant::now() + target.connect_timeout;
-    let over = match link::connect(target, deadline).await {
-        Ok(Stream::Tcp(stream)) => over(worker, stream, deadline, opened).await,
-        Ok(Stream::Unix(stream)) => over(worker, stream, deadline, opened).await,
+    let flown = match link::connect(target, deadline).await {
+        Ok(Stream::Tcp(stream)) => fly(worker, stream, deadline, opened).await,
+        Ok(Stream::Unix(stream)) => fly(worker, stream, deadline, opened).await,
         Err(error) => Err(error),
     };
-    over.err().unwrap_or(SessionError::Closed)
+    flown.err().unwrap_or(SessionError::Closed)
 }
 
-async fn over<S>(
+async fn fly<S>(
     worker: &Rc<Worker>,
     stream: S,
     deadline: monoio::time::Instant,
@@ -153,6 +146,7 @@ async fn receive(
     mut input: BytesMut,
 ) -> Result<(), SessionError> {
     let mut replies = ReplyDecoder::default();
+    let mut refused = Repeats::default();
     let mut prepare: Option<Prepare> = None;
     loop {
         if let Some(preparing) = &mut prepare
@@ -165,16 +159,18 @@ async fn receive(
         while prepare.is_none()
             && let Some(reply) = replies.decode(&input)?
         {
-            if let Err(error) = &reply.result {
-                log::error!(
-                    "worker {}: PostgreSQL refused a call: {error}",
-                    worker.index
-                );
+            if let Err(error) = &reply.result
+                && let Some(times) = refused.worth_a_line(error.sqlstate())
+            {
+                let index = worker.index;
+                log::error!("worker {index}: PostgreSQL refused a call ({times} times): {error}");
             }
             let landed = worker.land(&reply)?;
             let len_bytes = reply.len_bytes;
             input.advance(len_bytes);
             if let Landed::Flight { prepare: again } = landed {
+                // Raised for this flight, perhaps, in the moment of its landing.
+                worker.session_overdue.lower();
                 if again {
                     log::warn!("worker {}: the statements are prepared again", worker.index);
                     traffic.preparing.set(true);
@@ -186,7 +182,14 @@ async fn receive(
             }
         }
         input.advance(replies.take_skipped());
-        input = link::read(&mut reader, input, Some(&worker.session_overdue)).await?;
+        let reading = link::read(&mut reader, input, Some(&worker.session_overdue));
+        input = if prepare.is_some() {
+            let patience = worker.settings.database.connect_timeout;
+            let read = monoio::time::timeout(patience, reading).await;
+            read.map_err(|_| SessionError::Silent(patience))??
+        } else {
+            reading.await?
+        };
     }
 }
 

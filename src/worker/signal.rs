@@ -1,23 +1,21 @@
-//! Wakes one task of the same thread: monoio's wakers must not cross threads, these do not.
+//! Wakes tasks of the same thread: monoio's wakers must not cross threads, these do not.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
-/// A flag that one task waits for, and any task of its thread raises.
+/// A flag that tasks wait for, and any task of their thread raises.
 #[derive(Default)]
 pub(super) struct Signal {
     raised: Cell<bool>,
-    waiter: RefCell<Option<Waker>>,
+    waiters: RefCell<Vec<Waker>>,
 }
 
 impl Signal {
-    /// Raises the flag, and wakes who waits for it. The woken task runs after all that are ready.
+    /// Raises the flag, and wakes who waits for it. The woken run after all that are ready.
     pub(super) fn raise(&self) {
         self.raised.set(true);
-        if let Some(waker) = self.waiter.borrow_mut().take() {
-            waker.wake();
-        }
+        self.waiters.borrow_mut().drain(..).for_each(Waker::wake);
     }
 
     /// Ready once the flag is raised; it stays raised.
@@ -25,12 +23,9 @@ impl Signal {
         if self.raised.get() {
             return Poll::Ready(());
         }
-        let mut waiter = self.waiter.borrow_mut();
-        if !waiter
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(context.waker()))
-        {
-            *waiter = Some(context.waker().clone());
+        let mut waiters = self.waiters.borrow_mut();
+        if !waiters.iter().any(|waker| waker.will_wake(context.waker())) {
+            waiters.push(context.waker().clone());
         }
         Poll::Pending
     }

@@ -23,7 +23,11 @@ pub(super) struct Worker {
     pub(super) driver: &'static str,
     started: Instant,
     pub(super) ledger: RefCell<Ledger<Ticket>>,
+    /// All connections that are open, and how many of each admission.
     connections: RefCell<Slab<Rc<Exchange>>>,
+    public: Cell<usize>,
+    admin: Cell<usize>,
+    refused: Cell<usize>,
     /// A flight may be ready to leave.
     pub(super) departures: Signal,
     /// The session's flight is out for too long: the link is to be given up.
@@ -37,6 +41,17 @@ pub(super) struct Worker {
     pub(super) body: RefCell<Vec<u8>>,
 }
 
+/// As what a connection is let in; each has a bound of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// To be served.
+    Public,
+    /// To be served, with the admin routes.
+    Admin,
+    /// To be told that there is no room.
+    Refused,
+}
+
 impl Worker {
     pub(super) fn new(index: usize, settings: Settings, driver: &'static str) -> Self {
         let ledger = Ledger::new(settings.queue_max, 0);
@@ -48,6 +63,9 @@ impl Worker {
             started: Instant::now(),
             ledger: RefCell::new(ledger),
             connections: RefCell::new(Slab::new()),
+            public: Cell::new(0),
+            admin: Cell::new(0),
+            refused: Cell::new(0),
             departures: Signal::default(),
             session_overdue: Signal::default(),
             accepting_over: Signal::default(),
@@ -65,26 +83,33 @@ impl Worker {
 
     // ---- connections
 
-    /// Takes a connection in; `None` when there are as many as there may be.
-    pub(super) fn admit(&self, admin: bool) -> Option<(usize, Rc<Exchange>)> {
-        let mut connections = self.connections.borrow_mut();
-        if connections.len() >= self.settings.connections_max && !admin {
+    /// Takes a connection in; `None` when there are as many of its kind as there may be.
+    pub(super) fn admit(&self, admission: Admission) -> Option<(usize, Rc<Exchange>)> {
+        let (count, max) = match admission {
+            Admission::Public => (&self.public, self.settings.connections_max),
+            Admission::Admin => (&self.admin, limits::ADMIN_CONNECTIONS_MAX),
+            Admission::Refused => (&self.refused, limits::REFUSED_CONNECTIONS_MAX),
+        };
+        if count.get() >= max {
             return None;
         }
-        let exchange = Rc::new(Exchange::new(admin));
-        let key = connections.insert(Rc::clone(&exchange));
+        count.set(count.get() + 1);
         counters::add(&COUNTERS.connections);
+        let exchange = Rc::new(Exchange::new(admission == Admission::Admin));
+        let key = self.connections.borrow_mut().insert(Rc::clone(&exchange));
         Some((key, exchange))
     }
 
     /// The connection is closed.
-    pub(super) fn dismiss(&self, key: usize) {
-        self.connections.borrow_mut().try_remove(key);
+    pub(super) fn dismiss(&self, admission: Admission, key: usize) {
+        let count = match admission {
+            Admission::Public => &self.public,
+            Admission::Admin => &self.admin,
+            Admission::Refused => &self.refused,
+        };
+        count.set(count.get().saturating_sub(1));
         counters::subtract(&COUNTERS.connections);
-    }
-
-    pub(super) fn connections(&self) -> usize {
-        self.connections.borrow().len()
+        self.connections.borrow_mut().try_remove(key);
     }
 
     // ---- answers
@@ -146,7 +171,9 @@ impl Worker {
     /// Lets what waits leave, if it may: appends the calls of the flight.
     pub(super) fn depart(&self, out: &mut BytesMut) {
         let alive = |ticket: &Ticket| !ticket.exchange.severed();
-        let left = self.ledger.borrow_mut().depart(self.now_ms(), alive, out);
+        let mut ledger = self.ledger.borrow_mut();
+        let deliver = |ticket: &Ticket, answer: Answer<'_>| self.deliver(ticket, answer);
+        let left = ledger.depart(self.now_ms(), alive, out, deliver);
         if left > 0 {
             counters::add(&COUNTERS.flights);
         }
@@ -170,6 +197,7 @@ impl Worker {
         let mut ledger = self.ledger.borrow_mut();
         if ledger.session_up() {
             counters::subtract(&COUNTERS.sessions);
+            counters::add(&COUNTERS.sessions_lost);
         }
         ledger.session_lost(self.now_ms(), |ticket, answer| self.deliver(ticket, answer));
     }
@@ -223,7 +251,7 @@ impl Worker {
             let drained_ms = self.now_ms() - since;
             // Half a second is kept for the way out.
             drained_ms + 500 >= limits::DRAIN_MS
-                || (drained_ms > limits::DRAIN_ACCEPT_MS && self.connections() == 0)
+                || (drained_ms > limits::DRAIN_ACCEPT_MS && self.connections.borrow().is_empty())
         })
     }
 }

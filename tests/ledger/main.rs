@@ -203,6 +203,18 @@ fn time_runs_out_for_those_who_wait_and_for_those_in_flight() {
 }
 
 #[test]
+fn what_is_late_never_leaves_though_no_tick_came() {
+    let mut story = Story::new();
+    story.credit("late", 1);
+    story.now_ms = LATE_MS;
+    story.credit("in time", 1);
+    assert_eq!(story.depart(), ["transacao"]);
+    story.tells(&["late Unavailable"]);
+    story.land(&inserted(1, 9, 0));
+    story.tells(&["in time applied 9 1"]);
+}
+
+#[test]
 fn a_database_that_is_away_for_long_is_answered_for_at_once() {
     let mut story = Story::new();
     story.lose_session();

@@ -47,8 +47,10 @@ impl Story {
 
     pub fn depart_without(&mut self, dead: &str) -> Vec<String> {
         let mut out = BytesMut::new();
+        let told = &mut self.told;
+        let deliver = |name: &&'static str, answer: Answer<'_>| note(told, name, answer);
         self.ledger
-            .depart(self.now_ms, |name| *name != dead, &mut out);
+            .depart(self.now_ms, |name| *name != dead, &mut out, deliver);
         called(&out)
     }
 

@@ -1,18 +1,26 @@
-//! What a fault in the handling of one connection costs.
+//! What a fault costs: in the handling of a connection that connection, in the ledger the process.
 
 use crate::config::{IoDriver, Listen, Settings};
+use crate::ledger::Kind;
 use crate::pg::Target;
-use crate::worker::driver;
 use crate::worker::listener::{self, Bound};
-use crate::worker::state::Worker;
+use crate::worker::state::{Admission, Worker};
+use crate::worker::{driver, fault};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
 
 /// Stands in for a fault of our own: no request can cause one on purpose.
-pub(super) fn may_panic(path: &[u8]) {
+pub(in crate::worker) fn may_panic(path: &[u8]) {
     assert_ne!(path, b"/panic", "a fault, for the test's sake");
+}
+
+/// The same, in the ledger.
+pub(in crate::worker) fn may_panic_in_ledger(kind: &Kind) {
+    let faulty = matches!(kind, Kind::Extrato(666));
+    assert!(!faulty, "a fault in the ledger, for the test's sake");
 }
 
 /// Serves on a Unix socket under `driver` while `client` talks to it.
@@ -56,7 +64,11 @@ fn serve(
     let mut runtime = driver::build(choice).expect("a runtime");
     let worker = Rc::new(Worker::new(0, settings, choice.name));
     runtime.block_on(async {
-        monoio::spawn(listener::accept(Rc::clone(&worker), bound, false));
+        monoio::spawn(listener::accept(
+            Rc::clone(&worker),
+            bound,
+            Admission::Public,
+        ));
         while !done.load(std::sync::atomic::Ordering::SeqCst) {
             monoio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -105,4 +117,44 @@ fn a_panic_costs_its_connection_and_no_other() {
             );
         });
     }
+}
+
+#[test]
+fn a_panic_in_the_ledger_or_the_session_ends_the_process() {
+    for (part, test) in [
+        ("the ledger", "faulty_ledger"),
+        ("the session", "faulty_session"),
+    ] {
+        // In a process of its own, which is this same program with one test to run.
+        let program = std::fs::read_link("/proc/self/exe").expect("Linux");
+        let name = format!("worker::connection::tests::{test}");
+        let output = Command::new(program)
+            .args(["--ignored", "--exact", "--nocapture", &name])
+            .output()
+            .expect("this program runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(fault::EXIT_STATUS), "{said}");
+        let sentence = format!("a panic in {part}: the process ends");
+        assert!(said.contains(&sentence), "{said}");
+    }
+}
+
+#[test]
+#[ignore = "ends its process; the test above runs it in one of its own"]
+fn faulty_ledger() {
+    crate::journal::start(log::LevelFilter::Error);
+    while_serving(IoDriver::Auto, |connect| {
+        let request = "GET /clientes/666/extrato HTTP/1.1\r\nHost: a\r\n\r\n";
+        answer(&mut connect(), request);
+    });
+}
+
+#[test]
+#[ignore = "ends its process; the test above runs it in one of its own"]
+fn faulty_session() {
+    crate::journal::start(log::LevelFilter::Error);
+    let choice = driver::choose(IoDriver::Auto).expect("a driver is to be had");
+    let mut runtime = driver::build(&choice).expect("a runtime");
+    let faulty = async { assert_eq!(1, 2, "a fault in the session, for the test's sake") };
+    runtime.block_on(async { monoio::spawn(fault::vital_task("the session", faulty)).await });
 }

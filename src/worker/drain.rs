@@ -1,0 +1,51 @@
+//! The way out: SIGTERM or SIGINT, heard by the main thread, told to every worker.
+
+use super::resolve;
+use super::state::Worker;
+use crate::limits;
+use monoio::io::AsyncReadRent;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::{flag, iterator};
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The signals that begin the drain; watched from the start on, since process 1 of a container
+/// would otherwise never hear one that came early.
+pub(super) struct Signals {
+    signals: iterator::Signals,
+    heard: Arc<AtomicBool>,
+}
+
+impl Signals {
+    pub(super) fn watch() -> io::Result<Self> {
+        let heard = Arc::new(AtomicBool::new(false));
+        for signal in [SIGTERM, SIGINT] {
+            // The second one ends the process at once, with status 1.
+            flag::register_conditional_shutdown(signal, 1, Arc::clone(&heard))?;
+        }
+        let signals = iterator::Signals::new([SIGTERM, SIGINT])?;
+        Ok(Self { signals, heard })
+    }
+
+    /// Waits for the first one.
+    pub(super) fn wait(mut self) {
+        let name = match self.signals.forever().next() {
+            Some(SIGINT) => "SIGINT",
+            _ => "SIGTERM",
+        };
+        self.heard.store(true, Ordering::SeqCst);
+        let most_s = limits::DRAIN_MS / 1000;
+        log::info!("{name}: draining, for {most_s} s at most");
+    }
+}
+
+/// Waits for the byte that says that the drain begins.
+pub(super) async fn hear(worker: Rc<Worker>, told: UnixStream) {
+    if let Ok(mut told) = resolve::from_std(told) {
+        let _ = told.read(vec![0; 1]).await;
+    }
+    worker.begin_drain();
+}

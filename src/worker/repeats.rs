@@ -1,0 +1,47 @@
+//! Keeps what happens again and again from filling the log.
+
+/// The same thing is logged again after so many times.
+const EVERY: u64 = 1000;
+
+/// The latest of a kind of event, and how often it came in a row.
+#[derive(Default)]
+pub(super) struct Repeats {
+    last: String,
+    times: u64,
+}
+
+impl Repeats {
+    /// Whether `what` is worth a line: it is new, or came so many more times; says how many.
+    pub(super) fn worth_a_line(&mut self, what: &str) -> Option<u64> {
+        if self.last != what {
+            self.last.clear();
+            self.last.push_str(what);
+            self.times = 0;
+        }
+        self.times += 1;
+        (self.times == 1 || self.times.is_multiple_of(EVERY)).then_some(self.times)
+    }
+
+    /// It is over: the next one is new.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_and_every_so_often() {
+        let mut repeats = Repeats::default();
+        assert_eq!(repeats.worth_a_line("a"), Some(1));
+        assert_eq!(repeats.worth_a_line("a"), None);
+        assert_eq!(repeats.worth_a_line("b"), Some(1));
+        assert_eq!(repeats.worth_a_line("a"), Some(1));
+        let lines = (0..2 * EVERY).filter_map(|_| repeats.worth_a_line("a"));
+        assert_eq!(lines.collect::<Vec<_>>(), [EVERY, 2 * EVERY]);
+        repeats.forget();
+        assert_eq!(repeats.worth_a_line("a"), Some(1));
+    }
+}

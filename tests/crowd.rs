@@ -1,0 +1,167 @@
+//! One replica, without a database, and peers that want more than their share of it: who floods
+//! it, who was turned away and does not leave, who asks its admin address.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod common;
+mod replica;
+
+use common::{Client, get};
+use replica::{GUARD, Replica, free_address};
+use rustix::process::Signal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Nobody listens there: the replica serves what needs no database.
+const NO_DATABASE: (&str, &str) = ("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none");
+const DRIVERS: [&str; 2] = ["io_uring", "epoll"];
+
+/// The longest that a neighbour's answer may take beside a flood. It takes milliseconds; without
+/// turns it took as long as the flood lasted.
+const FLOOD: Duration = Duration::from_secs(4);
+
+fn under_both(check: impl Fn(&str) + Sync) {
+    thread::scope(|scope| {
+        for driver in DRIVERS {
+            let check = &check;
+            scope.spawn(move || check(driver));
+        }
+    });
+}
+
+fn start(driver: &str, more: &[(&str, &str)]) -> Replica {
+    let listen = free_address().to_string();
+    let mut settings = vec![
+        NO_DATABASE,
+        ("LISTEN", listen.as_str()),
+        ("IO_DRIVER", driver),
+    ];
+    settings.extend_from_slice(more);
+    let mut replica = Replica::start(&settings);
+    replica.wait_for("/healthz", 200);
+    replica
+}
+
+#[test]
+fn a_flood_does_not_starve_the_neighbours() {
+    under_both(|driver| {
+        let replica = start(driver, &[]);
+        // One floods with requests and takes the answers; one with bytes behind its last request.
+        let pipelined = get("/healthz").repeat(100);
+        let rest = [b"nonsense\r\n\r\n".to_vec(), vec![b'x'; 64 * 1024]].concat();
+        let (over, served) = (AtomicBool::new(false), AtomicBool::new(false));
+        thread::scope(|scope| {
+            scope.spawn(|| flood(&replica, &pipelined, &over));
+            scope.spawn(|| flood(&replica, &rest, &over));
+            let since = Instant::now();
+            while since.elapsed() < FLOOD {
+                let mut neighbour = Client::connect(replica.peer()).unwrap();
+                neighbour.set_guard(GUARD).unwrap();
+                let asked = Instant::now();
+                assert_eq!(neighbour.exchange(get("/healthz")).unwrap().status, 200);
+                // Answered while the flood lasted, not after it.
+                let in_time = asked.elapsed() < FLOOD;
+                served.store(in_time, Ordering::SeqCst);
+            }
+            over.store(true, Ordering::SeqCst);
+        });
+        assert!(served.load(Ordering::SeqCst), "{driver}");
+    });
+}
+
+/// Sends `bytes` again and again, on as many connections as it takes, and reads what comes.
+fn flood(replica: &Replica, bytes: &[u8], over: &AtomicBool) {
+    while !over.load(Ordering::SeqCst) {
+        let Ok(mut sender) = Client::connect(replica.peer()) else {
+            continue;
+        };
+        sender.set_guard(Duration::from_millis(200)).unwrap();
+        while !over.load(Ordering::SeqCst) && sender.send(bytes).is_ok() {
+            for _ in 0..100 {
+                if sender.receive().is_err() {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn who_is_turned_away_is_told_however_many_they_are_and_holds_no_place() {
+    under_both(|driver| {
+        let replica = start(driver, &[("MAX_CONNECTIONS", "1")]);
+        let connect = || Client::connect(replica.peer()).unwrap();
+        let mut served = connect();
+        while served.exchange(get("/healthz")).unwrap().status != 200 {
+            // The place of whoever asked before is not free yet.
+            served = connect();
+        }
+        // None of them closes; all are told, the hundredth like the first.
+        let mut refused: Vec<Client> = (0..100).map(|_| connect()).collect();
+        for (place, client) in refused.iter_mut().enumerate() {
+            let answer = client.receive().unwrap();
+            assert_eq!(answer.status, 503, "{driver}: number {place}");
+            assert_eq!(answer.field("retry-after"), Some("1"));
+            client.receive_end().unwrap();
+        }
+        // The server's descriptors come back although nobody closed.
+        let folder = format!("/proc/{}/fd", replica.pid());
+        let open = || std::fs::read_dir(&folder).unwrap().count();
+        let since = Instant::now();
+        while open() > 30 {
+            assert!(since.elapsed() < GUARD, "{driver}: {} descriptors", open());
+            thread::sleep(Duration::from_millis(50));
+        }
+        assert_eq!(served.exchange(get("/healthz")).unwrap().status, 200);
+        drop(refused);
+    });
+}
+
+#[test]
+fn the_admin_address_has_the_metrics_and_takes_no_places() {
+    under_both(|driver| {
+        let admin = free_address().to_string();
+        let settings = [("ADMIN_LISTEN", admin.as_str()), ("MAX_CONNECTIONS", "2")];
+        let replica = start(driver, &settings);
+        let admin = replica::peer(&admin);
+        let mut scrapers: Vec<Client> = Vec::new();
+        for _ in 0..8 {
+            let mut scraper = Client::connect(&admin).unwrap();
+            let metrics = scraper.exchange(get("/metrics")).unwrap();
+            assert_eq!(metrics.status, 200);
+            let driver = format!("crebito_io_driver_info{{driver=\"{driver}\"}} 1");
+            assert!(metrics.text().contains(&driver), "{}", metrics.text());
+            scrapers.push(scraper);
+        }
+        let mut public = Client::connect(replica.peer()).unwrap();
+        assert_eq!(public.exchange(get("/metrics")).unwrap().status, 404);
+        assert_eq!(public.exchange(get("/healthz")).unwrap().status, 200);
+    });
+}
+
+#[test]
+fn a_drain_closes_both_listeners_though_connections_are_open() {
+    under_both(|driver| {
+        let admin = free_address().to_string();
+        let mut replica = start(driver, &[("ADMIN_LISTEN", admin.as_str())]);
+        let admin = replica::peer(&admin);
+        // Whoever registered last with the end of accepting must not be the only one who hears.
+        let mut held = Client::connect(replica.peer()).unwrap();
+        assert_eq!(held.exchange(get("/healthz")).unwrap().status, 200);
+        let mut scraper = Client::connect(&admin).unwrap();
+        assert_eq!(scraper.exchange(get("/healthz")).unwrap().status, 200);
+        replica.signal(Signal::TERM);
+        replica.wait_for_log("draining");
+        for peer in [replica.peer(), &admin] {
+            let since = Instant::now();
+            while Client::connect(peer).is_ok() {
+                assert!(since.elapsed() < GUARD, "{driver}: still taken");
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+        // An idle connection is open for longer than the listeners: the process still lives.
+        assert!(held.receive_end().unwrap().is_empty());
+        assert_eq!(replica.wait().code(), Some(0));
+    });
+}
