@@ -144,7 +144,7 @@ enum Level {
 /// # Errors
 /// A sentence on what is missing or contradictory.
 pub fn read() -> Result<Command, String> {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| answer(&error));
     if let Some(Verb::Health) = arguments.command {
         return Ok(Command::Health(
             arguments.listen.of_worker(0, arguments.workers.0),
@@ -179,6 +179,15 @@ pub fn read() -> Result<Command, String> {
     } else {
         Command::Serve(settings)
     })
+}
+
+/// Prints what `--help` or `--version` ask for, or what is wrong, and ends the process.
+fn answer(error: &clap::Error) -> ! {
+    let _ = error.print();
+    if error.use_stderr() {
+        eprintln!("Flags are environment variables too: --io-driver is IO_DRIVER.");
+    }
+    std::process::exit(error.exit_code())
 }
 
 impl Listen {

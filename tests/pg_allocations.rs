@@ -40,7 +40,7 @@ static LOTE: Statement = Statement {
     sql: "SELECT lote($1, $2)",
     params: &[oid::INT8_ARRAY, oid::TEXT_ARRAY],
     columns: &[oid::INT8_ARRAY, oid::TEXT],
-    file: "sql/lote.sql",
+    files: &["sql/lote.sql"],
 };
 
 #[test]

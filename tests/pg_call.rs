@@ -15,7 +15,7 @@ fn statement(params: &'static [Oid]) -> Statement {
         sql: "SELECT lote()",
         params,
         columns: &[],
-        file: "sql/lote.sql",
+        files: &["sql/lote.sql"],
     }
 }
 

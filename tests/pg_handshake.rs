@@ -200,7 +200,7 @@ fn preparing() {
     let schema = "the database's schema does not fit: ";
     for code in ["42883", "3F000", "42P01", "42703", "42804", "42809"] {
         let failed = [message(b'3', b""), error("ERROR", code, "no such"), ready()];
-        let tail = "no such; detail: more of it; run sql/soma.sql on it (psql -f sql/soma.sql)";
+        let tail = "no such; detail: more of it; run on it, in this order: sql/soma.sql";
         end(&failed, &format!("{schema}soma: ERROR {code}: {tail}"));
     }
     let second = [
@@ -216,7 +216,8 @@ fn preparing() {
     );
     end(&[soma(), error("ERROR", "57014", "late")], "need data");
     let other = [parsed(&[20, 25], &[23]), parsed(&[], &[]), ready()];
-    let gives = "soma gives columns of types [23], not [20]; run sql/soma.sql";
+    let gives =
+        "soma gives columns of types [23], not [20]; run on it, in this order: sql/soma.sql";
     end(&other, &format!("{schema}{gives}"));
     let more = [parsed(&[20, 25], &[20, 20]), parsed(&[], &[20]), ready()];
     end(
@@ -266,7 +267,7 @@ fn preparing_again_starts_anew() {
     assert!(matches!(
         failed,
         Err(HandshakeError::Schema {
-            file: "sql/soma.sql",
+            files: &["sql/soma.sql"],
             ..
         })
     ));

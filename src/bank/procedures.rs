@@ -151,7 +151,7 @@ const INSERT: Statement = Statement {
     sql: "SELECT resultado, saldo, limite FROM banco.inserttransacao($1, $2, $3, $4)",
     params: &[oid::INT8, oid::INT8, oid::TEXT, oid::TEXT],
     columns: &[oid::INT2, oid::INT8, oid::INT8],
-    file: FILE,
+    files: FILES,
 };
 
 const LOTE: Statement = Statement {
@@ -159,7 +159,7 @@ const LOTE: Statement = Statement {
     sql: "SELECT resultado, saldo, limite FROM banco.transacoes_lote($1, $2, $3)",
     params: &[oid::INT8_ARRAY, oid::INT8_ARRAY, oid::TEXT_ARRAY],
     columns: &[oid::INT2_ARRAY, oid::INT8_ARRAY, oid::INT8_ARRAY],
-    file: FILE,
+    files: FILES,
 };
 
 const EXTRATO: Statement = Statement {
@@ -176,8 +176,12 @@ const EXTRATO: Statement = Statement {
         oid::TEXT,
         oid::TIMESTAMPTZ,
     ],
-    file: FILE,
+    files: FILES,
 };
 
-/// Where the procedures are.
-const FILE: &str = "sql/002_procedures.sql";
+/// What makes them. Run again, they change nothing that is there.
+const FILES: &[&str] = &[
+    "sql/001_schema.sql",
+    "sql/002_procedures.sql",
+    "sql/003_clientes.sql",
+];

@@ -131,12 +131,15 @@ pub enum HandshakeError {
     #[error("SCRAM with PostgreSQL failed: {0}; is it the right server?")]
     Scram(String),
     /// The database lacks what a statement needs, or has another form of it.
-    #[error("the database's schema does not fit: {what}; run {file} on it (psql -f {file})")]
+    #[error(
+        "the database's schema does not fit: {what}; run on it, in this order: {}",
+        .files.join(", ")
+    )]
     Schema {
         /// What is missing or different.
         what: String,
-        /// The file in sql/ to run.
-        file: &'static str,
+        /// The files in sql/ to run.
+        files: &'static [&'static str],
     },
     /// The server sent what it must not; is it a PostgreSQL?
     #[error("not the PostgreSQL protocol: {0}")]

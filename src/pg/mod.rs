@@ -33,8 +33,8 @@ pub struct Statement {
     pub params: &'static [Oid],
     /// The types of its rows' columns; empty if it gives no rows.
     pub columns: &'static [Oid],
-    /// The file to run if the database does not know it, as `sql/...`.
-    pub file: &'static str,
+    /// The files to run if the database does not know it, in their order, as `sql/...`.
+    pub files: &'static [&'static str],
 }
 
 /// The types that calls and rows use (`pg_type.oid`, fixed for ever).

@@ -143,7 +143,7 @@ impl Prepare {
             let what = format!("{} {what} of types {got:?}, not {want:?}", statement.name);
             self.error = Some(HandshakeError::Schema {
                 what,
-                file: statement.file,
+                files: statement.files,
             });
         }
     }
@@ -163,7 +163,7 @@ impl Prepare {
         );
         match self.statements.get(self.prepared) {
             Some(statement) if lacks => HandshakeError::Schema {
-                // The server's hint is about SQL; ours, which follows, is about the file.
+                // The server's hint is about SQL; ours, which follows, is about the files.
                 what: format!(
                     "{}: {}",
                     statement.name,
@@ -172,7 +172,7 @@ impl Prepare {
                         ..error
                     }
                 ),
-                file: statement.file,
+                files: statement.files,
             },
             _ => HandshakeError::Server(error),
         }

@@ -40,14 +40,21 @@ pub(super) fn bind(listen: &Listen, shared: bool) -> Result<Bound, String> {
         Listen::Tcp(address) => bind_tcp(address, shared).map(Bound::Tcp),
         Listen::Unix(path) => bind_unix(path),
     };
-    bound.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            format!("cannot listen on {listen}: another process already does")
-        }
-        io::ErrorKind::PermissionDenied => {
-            format!("cannot listen on {listen}: this user may not ({error})")
-        }
-        _ => format!("cannot listen on {listen}: {error}"),
+    bound.map_err(|error| {
+        let reason = match error.kind() {
+            io::ErrorKind::AddrInUse => match listen {
+                Listen::Tcp(_) => "another process, or this one's other listener, already does",
+                Listen::Unix(_) => "another process already does",
+            },
+            io::ErrorKind::AlreadyExists => "a file that is no socket is there",
+            io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
+            io::ErrorKind::NotFound => "there is no such folder, or name",
+            io::ErrorKind::PermissionDenied => {
+                "this user may not (ports below 1024 and others' folders are for root)"
+            }
+            _ => return format!("cannot listen on {listen}: {error}"),
+        };
+        format!("cannot listen on {listen}: {reason} ({error})")
     })
 }
 
@@ -85,7 +92,10 @@ fn bind_address(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpLi
 /// A socket file whose owner is gone is replaced; one that still answers is an error.
 fn bind_unix(path: &Path) -> io::Result<Bound> {
     use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-    if std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket()) {
+    if let Ok(metadata) = std::fs::symlink_metadata(path) {
+        if !metadata.file_type().is_socket() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
             return Err(io::ErrorKind::AddrInUse.into());
         }

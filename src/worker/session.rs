@@ -22,7 +22,7 @@ use std::time::Duration;
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SessionError {
-    #[error("{0}")]
+    #[error("{}", advised(.0))]
     Io(#[from] io::Error),
     #[error("no answer within {0:?}")]
     Silent(Duration),
@@ -36,6 +36,23 @@ pub(super) enum SessionError {
     Mislanded(#[from] Mislanded),
     #[error("a flight is out for more than {} s", limits::FLIGHT_MS / 1000)]
     Overdue,
+}
+
+/// What is the matter, with what to look at where that is likely.
+fn advised(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            format!("nobody listens there: does PostgreSQL run? ({error})")
+        }
+        io::ErrorKind::NotFound => format!(
+            "there is no such socket: does PostgreSQL run, with that folder among its \
+             unix_socket_directories? ({error})"
+        ),
+        io::ErrorKind::PermissionDenied => {
+            format!("this user may not reach that socket ({error})")
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// Keeps the worker's session up for as long as the worker lives.

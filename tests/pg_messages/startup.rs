@@ -9,14 +9,14 @@ pub static STATEMENTS: &[Statement] = &[
         sql: "SELECT soma($1, $2)",
         params: &[oid::INT8, oid::TEXT],
         columns: &[oid::INT8],
-        file: "sql/soma.sql",
+        files: &["sql/soma.sql"],
     },
     Statement {
         name: "nada",
         sql: "SELECT",
         params: &[],
         columns: &[],
-        file: "sql/nada.sql",
+        files: &["sql/nada.sql"],
     },
 ];
 pub static SETTINGS: &[(&str, &str)] = &[("statement_timeout", "2000")];
