@@ -67,6 +67,9 @@ pub(crate) struct Measured {
     pub postgres: String,
     /// `fsync`, `synchronous_commit`, `full_page_writes` as the server has them.
     pub durability: String,
+    /// Of the replica that took longest, from the start of its process to /health with 200, given
+    /// a running database.
+    pub ready_after_ms: f64,
     pub requests_per_second: f64,
     pub transacoes_per_second: f64,
     pub load: Load,
@@ -178,6 +181,9 @@ fn measure(bench: &Bench, stack: &Stack) -> Result<Measured, Error> {
             .map_or_else(String::new, |replica| replica.driver.clone()),
         postgres: stack.psql("SHOW server_version")?,
         durability,
+        ready_after_ms: replicas.iter().fold(0.0, |slowest: f64, replica| {
+            slowest.max(replica.ready_after.as_secs_f64() * 1e3)
+        }),
         requests_per_second: to_f64(load.requests) / seconds,
         transacoes_per_second: to_f64(load.applied) / seconds,
         services: services.collect(),

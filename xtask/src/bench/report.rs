@@ -54,7 +54,7 @@ pub(crate) fn table(measured: &Measured) -> String {
     text
 }
 
-fn facts(measured: &Measured) -> [(&'static str, String); 10] {
+fn facts(measured: &Measured) -> [(&'static str, String); 11] {
     let load = &measured.load;
     let cpus = thread::available_parallelism().map_or(0, usize::from);
     let ms = |us: u64| to_f64(us) / 1e3;
@@ -79,6 +79,10 @@ fn facts(measured: &Measured) -> [(&'static str, String); 10] {
             ),
         ),
         ("durability", measured.durability.clone()),
+        (
+            "ready after",
+            format!("{:.0} ms, the slowest replica", measured.ready_after_ms),
+        ),
         (
             "load",
             format!("{driven}, {:.1} s", ms(load.duration_us) / 1e3),

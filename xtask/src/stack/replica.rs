@@ -31,7 +31,12 @@ pub struct Replica {
     pub driver: String,
     /// The file that it logs to.
     pub log: PathBuf,
+    /// From the start of its process to its first /health with 200; zero if it was not awaited.
+    pub ready_after: Duration,
 }
+
+/// How often a replica that starts is asked whether it is ready.
+const ASKED_EVERY: Duration = Duration::from_millis(2);
 
 /// What a replica is made of, and its process while it runs.
 #[derive(Debug)]
@@ -41,6 +46,8 @@ pub(crate) struct Slot {
     pub log: PathBuf,
     pub driver: String,
     pub process: Option<Process>,
+    pub started: Instant,
+    pub ready_after: Duration,
 }
 
 impl Slot {
@@ -74,6 +81,8 @@ impl Slot {
             log,
             driver: String::new(),
             process: None,
+            started: Instant::now(),
+            ready_after: Duration::ZERO,
         })
     }
 
@@ -91,6 +100,7 @@ impl Slot {
         command.env("WORKERS", options.workers.to_string());
         command.env("IO_DRIVER", options.driver.as_str());
         command.envs(options.env.iter().map(|(name, value)| (name, value)));
+        self.started = Instant::now();
         self.process = Some(Process::start(command, &self.log, None, lifetime)?);
         Ok(())
     }
@@ -115,9 +125,10 @@ impl Slot {
                     let sentence = format!("replica {address} {why} ({said:?}):\n{log}");
                     return Err(Error::new(sentence));
                 }
-                thread::sleep(Duration::from_millis(10));
+                thread::sleep(ASKED_EVERY);
             }
         }
+        self.ready_after = self.started.elapsed();
         Ok(())
     }
 
@@ -129,6 +140,7 @@ impl Slot {
             pid: self.process.as_ref().map_or(0, |process| process.pid),
             driver: self.driver.clone(),
             log: self.log.clone(),
+            ready_after: self.ready_after,
         }
     }
 }
