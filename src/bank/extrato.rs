@@ -1,6 +1,7 @@
 //! The extrato's JSON, straight from the rows.
 
 use super::procedures::{Mismatch, columns};
+use crate::http;
 use crate::limits::EXTRATO_ROWS_MAX;
 use crate::pg::{Row, Rows, value};
 
@@ -112,14 +113,18 @@ fn append_escaped(out: &mut Vec<u8>, text: &str) {
 /// `None` outside of the years 0 to 9999, which that form cannot say.
 fn append_time(out: &mut Vec<u8>, micros: i64) -> Option<()> {
     let (days, micros) = (micros.div_euclid(DAY_MICROS), micros.rem_euclid(DAY_MICROS));
-    let (year, month, day) = date(days);
-    if !(0..=9999).contains(&year) {
+    let days = days + DAYS_TO_2000;
+    if days < 0 {
+        return None;
+    }
+    let (year, month, day) = http::civil(days);
+    if year > 9999 {
         return None;
     }
     let seconds = micros / 1_000_000;
     for (value, width, after) in [
         (year, 4, b'-'),
-        (month, 2, b'-'),
+        (month + 1, 2, b'-'),
         (day, 2, b'T'),
         (seconds / 3600, 2, b':'),
         (seconds / 60 % 60, 2, b':'),
@@ -135,34 +140,10 @@ fn append_time(out: &mut Vec<u8>, micros: i64) -> Option<()> {
     Some(())
 }
 
-/// Year, month and day of a day counted from 2000-01-01, in the proleptic Gregorian calendar.
-///
-/// Counted from a 1 March, a leap day is the last of its year, of its four years, and of its 400;
-/// months of 31, 30, 31, 30, 31 days come in fives of 153.
-fn date(days: i64) -> (i64, i64, i64) {
-    let days = days + DAYS_FROM_MARCH;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let century = (day / 36_524).min(3);
-    let day = day - century * 36_524;
-    let four = day / 1_461;
-    let day = day - four * 1_461;
-    let year = (day / 365).min(3);
-    let day = day - year * 365;
-    let month = (5 * day + 2) / 153;
-    let day_of_month = day - (153 * month + 2) / 5 + 1;
-    // Month 0 is March; January and February end the year that began before.
-    let year = 2000 + 400 * era + 100 * century + 4 * four + year;
-    if month < 10 {
-        (year, month + 3, day_of_month)
-    } else {
-        (year + 1, month - 9, day_of_month)
-    }
-}
-
 const DAY_MICROS: i64 = 86_400_000_000;
 
-/// From 2000-03-01, the first of 400 years, back to 2000-01-01.
-const DAYS_FROM_MARCH: i64 = -60;
+/// Days from 0000-01-01 to 2000-01-01.
+const DAYS_TO_2000: i64 = 730_485;
 
 #[cfg(test)]
 mod tests {

@@ -34,8 +34,10 @@ impl Date {
     }
 }
 
-/// Year, month (0 is January) and day (from 1) of a count of days since 0000-01-01.
-fn civil(days: i64) -> (i64, i64, i64) {
+/// Year, month (0 is January) and day (from 1) of a count of days since 0000-01-01, not negative,
+/// in the proleptic Gregorian calendar.
+#[must_use]
+pub fn civil(days: i64) -> (i64, i64, i64) {
     // Years that start in March have their leap day last, and their months begin along a line:
     // five months are 153 days. Counted from March of year -400, where a cycle of 400 years starts.
     let days = days + ERA_DAYS - 60;

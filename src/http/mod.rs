@@ -15,5 +15,6 @@ pub mod response;
 mod status;
 mod target;
 
+pub use date::civil;
 pub use request::{Body, Decoded, Decoder, Method, Persistence, Refusal, Request};
 pub use response::{Date, Head, Media, Status, append_continue, append_response, problem};

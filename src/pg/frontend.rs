@@ -6,7 +6,6 @@
 use super::{Oid, Statement, oid};
 use bytes::{BufMut, BytesMut};
 use postgres_protocol::IsNull;
-use postgres_protocol::message::frontend;
 use postgres_protocol::types::{ArrayDimension, array_to_sql, int8_to_sql, text_to_sql};
 
 /// Appends one call of `statement`: Bind to the unnamed portal with binary parameters and
@@ -42,11 +41,6 @@ pub fn append_call(
     out.put_slice(&ALL_BINARY);
     patch_length(out, start, out.len() - start);
     out.put_slice(EXECUTE_AND_SYNC);
-}
-
-/// Appends Terminate: the end of a session, said politely.
-pub fn append_terminate(out: &mut BytesMut) {
-    frontend::terminate(out);
 }
 
 /// The parameters of one call; each method appends the next one.

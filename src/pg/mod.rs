@@ -16,7 +16,7 @@ pub mod value;
 
 pub use backend::{Reply, ReplyDecoder, Row, Rows};
 pub use error::{HandshakeError, LinkError, ServerError};
-pub use frontend::{Params, append_call, append_terminate};
+pub use frontend::{Params, append_call};
 pub use postgres_protocol::Oid;
 pub use prepare::Prepare;
 pub use startup::{Backend, Handshake, Progress};
@@ -43,8 +43,6 @@ pub mod oid {
 
     /// `smallint`
     pub const INT2: Oid = 21;
-    /// `integer`
-    pub const INT4: Oid = 23;
     /// `bigint`
     pub const INT8: Oid = 20;
     /// `text`
@@ -57,6 +55,4 @@ pub mod oid {
     pub const INT8_ARRAY: Oid = 1016;
     /// `text[]`
     pub const TEXT_ARRAY: Oid = 1009;
-    /// `timestamp with time zone[]`
-    pub const TIMESTAMPTZ_ARRAY: Oid = 1185;
 }
