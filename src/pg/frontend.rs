@@ -122,6 +122,7 @@ const EXECUTE_AND_SYNC: &[u8] = b"E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use postgres_protocol::message::frontend;
 
     #[test]
     fn the_constant_tail_is_what_the_library_writes() {
