@@ -51,7 +51,7 @@ impl Own {
     }
 
     fn state(&self) -> Option<State> {
-        State::read(&self.home.state_file())
+        self.home.state().unwrap()
     }
 }
 
@@ -108,12 +108,15 @@ fn assert_gone(state: &State) {
 fn data_survives_and_fresh_starts_empty() {
     let own = Own::new();
     down::down(&own.home).unwrap();
-    assert!(down::status(&own.home, false).is_err(), "nothing runs");
+    assert!(
+        down::status(&own.home, false).unwrap(),
+        "nothing was started"
+    );
 
     let first = own.up(|_| {}).unwrap();
     assert_eq!(first.alive(), (4, 4));
     assert_eq!(credit(&first), r#"{"limite":100000,"saldo":7}"#);
-    down::status(&own.home, true).unwrap();
+    assert!(down::status(&own.home, true).unwrap());
     let error = own.up(|_| {}).unwrap_err().to_string();
     assert!(
         error.contains("it runs already") && error.contains(&first.url),
@@ -206,6 +209,7 @@ fn the_remains_of_an_earlier_run_are_cleared_away() {
             std::thread::yield_now();
         }
     }
+    assert!(!down::status(&own.home, true).unwrap(), "two parts ended");
     let port = first.url.rsplit(':').next().unwrap().parse().unwrap();
     let second = own.up(|asked| asked.options.port = port).unwrap();
     assert_eq!(second.alive(), (4, 4));
@@ -231,4 +235,59 @@ fn the_remains_of_an_earlier_run_are_cleared_away() {
     // The replica that the changed state no longer names.
     let lost = second.replicas[1].process.pid.to_string();
     Command::new("kill").args(["-9", &lost]).status().unwrap();
+}
+
+#[test]
+fn a_lost_state_loses_no_process_and_no_data_under_one() {
+    let mut own = Own::new();
+    let apart = own.home.folder.with_file_name("apart");
+    own.home.data = apart.join("data");
+    own.home.run = apart.join("run");
+
+    let first = own.up(|_| {}).unwrap();
+    std::fs::remove_dir_all(&own.home.folder).unwrap();
+    assert!(down::status(&own.home, false).unwrap());
+    let error = own.up(|_| {}).unwrap_err().to_string();
+    assert!(error.contains("it runs already"), "{error}");
+    down::down(&own.home).unwrap();
+    assert_gone(&first);
+
+    // Of another version of this task, and the copy is gone.
+    let second = own.up(|_| {}).unwrap();
+    std::fs::write(own.home.state_file(), "{}").unwrap();
+    std::fs::remove_dir_all(&own.home.run).unwrap();
+    assert!(!down::status(&own.home, false).unwrap());
+    down::clean(&own.home).unwrap();
+    assert!(!second.postgres.as_ref().unwrap().is_alive());
+    assert!(!own.home.data.exists());
+    // Nothing tells of the others any more.
+    for process in processes(&second) {
+        let group = format!("-{}", process.pid);
+        Command::new("kill")
+            .args(["-9", "--", &group])
+            .status()
+            .unwrap();
+    }
+
+    // The pid of another process: it is not ours to stop, and the data may go.
+    std::fs::create_dir_all(&own.home.data).unwrap();
+    let pid_file = own.home.data.join("postmaster.pid");
+    std::fs::write(pid_file, std::process::id().to_string()).unwrap();
+    down::clean(&own.home).unwrap();
+    assert!(!own.home.data.exists());
+}
+
+#[test]
+fn a_broken_folder_is_named_with_a_way_out() {
+    let own = Own::new();
+    std::fs::write(&own.home.folder, "").unwrap();
+    for result in [own.up(|_| {}).map(drop), down::down(&own.home)] {
+        let error = result.unwrap_err().to_string();
+        let path = own.home.folder.display().to_string();
+        assert!(
+            error.contains(&path) && error.contains("remove what is there"),
+            "{error}"
+        );
+    }
+    std::fs::remove_file(&own.home.folder).unwrap();
 }

@@ -1,64 +1,102 @@
 //! `cargo xtask down`, `status` and `clean`: what runs is looked up, stopped, removed.
 
-use std::fs;
-
 use crate::error::Error;
 use crate::home::Home;
-use crate::say;
+use crate::postmaster;
 use crate::state::{ProcessState, State};
+use crate::{say, warn};
 
 /// Stops the stack; nothing to stop is no error.
 ///
 /// # Errors
-/// The folders cannot be reached.
+/// The folders cannot be reached, or PostgreSQL does not end.
 pub fn down(home: &Home) -> Result<(), Error> {
-    if !home.folder.exists() {
+    let made = home.folder.exists() || home.run.exists();
+    if !made && postmaster::of(&home.data)?.is_none() {
         say("Nothing runs.");
         return Ok(());
     }
     let _lock = home.lock()?;
-    let Some(state) = State::read(&home.state_file()) else {
-        say("Nothing runs.");
-        return Ok(());
-    };
-    let alive = state.alive().0;
-    if alive > 0 {
-        say(format_args!(
-            "Stopping: NGINX, then the replicas, then PostgreSQL"
-        ));
+    let state = home.state()?;
+    let mut runs = state.as_ref().is_some_and(|state| state.alive().0 > 0);
+    if runs {
+        say("Stopping: NGINX, then the replicas, then PostgreSQL");
     }
-    state.stop();
-    if alive > 0 {
+    if let Some(state) = &state {
+        state.stop();
+    }
+    runs |= postmaster::stop(&home.data)?;
+    if runs {
+        let data = state.map_or_else(|| home.data.clone(), |state| state.data);
         say(format_args!(
             "Stopped. The data is kept in {}",
-            state.data.display()
+            data.display()
         ));
     } else {
         say("Nothing runs.");
     }
-    let _ = fs::remove_file(home.state_file());
+    home.forget_state();
     Ok(())
 }
 
-/// Prints what runs, for people or as JSON.
+/// Prints what runs, for people or as JSON (`null` if nothing runs); whether all that was started
+/// and not stopped runs.
 ///
 /// # Errors
-/// Nothing runs.
-pub fn status(home: &Home, json: bool) -> Result<(), Error> {
-    let state = State::read(&home.state_file()).filter(|state| state.alive().0 > 0);
-    let Some(state) = state else {
-        let data = home.data.display();
-        let sentence = match home.data.exists() {
-            true => format!("nothing runs; the data of the last run is in {data}"),
-            false => "nothing runs, and there is no data".to_owned(),
-        };
-        return Err(Error::new(sentence));
+/// The folders cannot be reached.
+pub fn status(home: &Home, json: bool) -> Result<bool, Error> {
+    let state = home.state()?;
+    let started = state.is_some();
+    let Some(state) = state.filter(|state| state.alive().0 > 0) else {
+        return nothing_runs(home, json, started);
     };
+    let (alive, all) = state.alive();
     if json {
         let text = serde_json::to_string_pretty(&state).map_err(Error::while_doing("the state"))?;
         say(format_args!("{text}"));
-        return Ok(());
+    } else {
+        print(&state);
     }
+    if !state.run.join("log").is_dir() {
+        warn(format_args!(
+            "sockets and logs are gone from {}, so the parts lose each other: `cargo xtask down`, \
+             then `up`, puts that right",
+            state.run.display()
+        ));
+    }
+    Ok(alive == all)
+}
+
+fn nothing_runs(home: &Home, json: bool, started: bool) -> Result<bool, Error> {
+    let aside = |sentence: &str| {
+        if json {
+            say("null");
+            warn(sentence);
+        } else {
+            say(sentence);
+        }
+    };
+    let data = home.data.display();
+    if let Some(postmaster) = postmaster::of(&home.data)? {
+        let pid = postmaster.pid;
+        aside(&format!(
+            "PostgreSQL alone runs, pid {pid}, on {data}: `cargo xtask down` stops it"
+        ));
+        return Ok(false);
+    }
+    let ended = if started {
+        " (what was started has ended)"
+    } else {
+        ""
+    };
+    aside(&match home.data.exists() {
+        true => format!("Nothing runs{ended}; the data of the last run is in {data}"),
+        false => format!("Nothing runs{ended}, and there is no data"),
+    });
+    Ok(!started)
+}
+
+fn print(state: &State) {
     let (alive, all) = state.alive();
     say(format_args!(
         "{}: {alive} of {all} processes run",
@@ -93,7 +131,6 @@ pub fn status(home: &Home, json: bool) -> Result<(), Error> {
     say(format_args!("database: {}", state.database_url));
     say(format_args!("data in {}", state.data.display()));
     say(format_args!("sockets in {}", state.run.display()));
-    Ok(())
 }
 
 /// Stops the stack and removes all that it made: data, sockets, logs, state, cluster templates.

@@ -30,9 +30,3 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {}
-
-impl From<std::io::Error> for Error {
-    fn from(reason: std::io::Error) -> Error {
-        Error(reason.to_string())
-    }
-}

@@ -42,10 +42,13 @@ impl Private {
         let started = process::stat(me).map_or(0, |stat| stat.started);
         // Whole from the first: a sweep that found it empty would take us for dead.
         let draft = private.path.join("owner.draft");
-        fs::write(&draft, format!("{me} {started}\n"))?;
-        fs::rename(&draft, private.path.join(OWNER))?;
+        let written = fs::write(&draft, format!("{me} {started}\n"));
+        let written = written.and_then(|()| fs::rename(&draft, private.path.join(OWNER)));
         // Others may pass through, to the socket whose name they know, and may not look around.
-        fs::set_permissions(&private.path, fs::Permissions::from_mode(0o711))?;
+        let passable = fs::Permissions::from_mode(0o711);
+        written
+            .and_then(|()| fs::set_permissions(&private.path, passable))
+            .map_err(Error::while_doing(private.path.display()))?;
         Ok(private)
     }
 
@@ -55,12 +58,10 @@ impl Private {
 
     /// Notes a process for the sweep, should this one be killed.
     pub fn note(&self, process: &Process) -> Result<(), Error> {
-        let file = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.path.join(PROCESSES));
-        writeln!(file?, "{} {}", process.pid, process.started)?;
-        Ok(())
+        let path = self.path.join(PROCESSES);
+        let file = fs::File::options().create(true).append(true).open(&path);
+        file.and_then(|mut file| writeln!(file, "{} {}", process.pid, process.started))
+            .map_err(Error::while_doing(path.display()))
     }
 }
 
@@ -91,7 +92,8 @@ pub(crate) const TEMPLATE_PREFIX: &str = "crebito-template";
 
 /// The templates that are ours to remove.
 pub(crate) fn templates() -> Result<Vec<PathBuf>, Error> {
-    let entries = fs::read_dir(base()?)?.flatten();
+    let base = base()?;
+    let entries = fs::read_dir(&base).map_err(Error::while_doing(base.display()))?;
     let me = rustix::process::geteuid();
     let ours = |entry: &fs::DirEntry| {
         let named = entry
@@ -101,7 +103,11 @@ pub(crate) fn templates() -> Result<Vec<PathBuf>, Error> {
         let owner = fs::symlink_metadata(entry.path()).map(|found| found.uid());
         named && (me.is_root() || owner.is_ok_and(|owner| owner == me.as_raw()))
     };
-    Ok(entries.filter(ours).map(|entry| entry.path()).collect())
+    Ok(entries
+        .flatten()
+        .filter(ours)
+        .map(|entry| entry.path())
+        .collect())
 }
 
 /// Ends and removes what was left by owners that are gone. Best effort, one's own only.

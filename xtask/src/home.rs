@@ -1,15 +1,18 @@
 //! The fixed folders of a checkout's own stack: state, data, sockets.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::checkout::checkout;
 use crate::error::Error;
 use crate::folder;
 use crate::machine;
-use crate::stack::checkout;
+use crate::postmaster;
+use crate::state::State;
 
 /// Where the stack of one checkout lives. Two checkouts share nothing.
 #[derive(Clone, Debug)]
@@ -28,7 +31,9 @@ impl Home {
     /// # Errors
     /// There is no place for sockets, or nobody to run PostgreSQL.
     pub fn find() -> Result<Home, Error> {
-        let checkout = fs::canonicalize(checkout())?;
+        let checkout = checkout()?;
+        let checkout =
+            fs::canonicalize(&checkout).map_err(Error::while_doing(checkout.display()))?;
         let folder = checkout.join(".crebito");
         let name = checkout
             .file_name()
@@ -66,30 +71,98 @@ impl Home {
         self.folder.join("state.json")
     }
 
+    /// Beside the sockets: whoever removes the state of a running stack has not lost the processes.
+    fn state_copy(&self) -> PathBuf {
+        self.run.join("state.json")
+    }
+
+    /// What was started last, if it was not stopped.
+    ///
+    /// # Errors
+    /// It may be there, and cannot be read.
+    pub fn state(&self) -> Result<Option<State>, Error> {
+        let file = self.state_file();
+        let reason = match State::read(&file) {
+            Ok(state) => return Ok(Some(state)),
+            Err(reason) => reason,
+        };
+        // The folder of sockets may be in one that all can write to.
+        let copy = is_own(&self.run).then(|| State::read(&self.state_copy()).ok());
+        match (copy.flatten(), reason.kind()) {
+            (Some(state), _) => Ok(Some(state)),
+            (None, ErrorKind::NotFound | ErrorKind::InvalidData) => Ok(None),
+            (None, _) => Err(self.advised(&file, &reason)),
+        }
+    }
+
+    /// Writes the state down, twice.
+    pub(crate) fn write_state(&self, state: &State) -> Result<(), Error> {
+        state.write(&self.state_copy())?;
+        state.write(&self.state_file())
+    }
+
+    /// Nothing runs any more.
+    pub(crate) fn forget_state(&self) {
+        for file in [self.state_file(), self.state_copy()] {
+            let _ = fs::remove_file(file);
+        }
+    }
+
     /// Makes the folders of state and sockets.
     pub(crate) fn make(&self) -> Result<(), Error> {
-        fs::create_dir_all(&self.folder).map_err(Error::while_doing(self.folder.display()))?;
+        self.make_folder()?;
         fs::create_dir_all(&self.run).map_err(Error::while_doing(self.run.display()))?;
-        let found = fs::symlink_metadata(&self.run)?;
-        let me = rustix::process::geteuid().as_raw();
-        if !found.is_dir() || found.uid() != me {
+        if !is_own(&self.run) {
             let sentence = format!("{} belongs to another account", self.run.display());
             return Err(Error::new(sentence));
         }
-        fs::set_permissions(&self.run, fs::Permissions::from_mode(0o711))?;
-        Ok(())
+        fs::set_permissions(&self.run, fs::Permissions::from_mode(0o711))
+            .map_err(Error::while_doing(self.run.display()))
+    }
+
+    fn make_folder(&self) -> Result<(), Error> {
+        fs::create_dir_all(&self.folder).map_err(|reason| self.advised(&self.folder, &reason))
     }
 
     /// Held while the stack is started or stopped: not twice at once.
     pub(crate) fn lock(&self) -> Result<fs::File, Error> {
-        fs::create_dir_all(&self.folder).map_err(Error::while_doing(self.folder.display()))?;
-        let file = fs::File::create(self.folder.join("lock"))?;
-        flock(&file, FlockOperation::LockExclusive).map_err(Error::while_doing("lock"))?;
+        self.make_folder()?;
+        let path = self.folder.join("lock");
+        let file = fs::File::create(&path).map_err(|reason| self.advised(&path, &reason))?;
+        flock(&file, FlockOperation::LockExclusive).map_err(Error::while_doing(path.display()))?;
         Ok(file)
     }
 
-    /// Removes the data.
+    /// Why `path`, which is the folder or in it, cannot be used, and what to do about it.
+    fn advised(&self, path: &Path, reason: &std::io::Error) -> Error {
+        let folder = self.folder.display();
+        let me = rustix::process::geteuid().as_raw();
+        let owner = |path: &Path| fs::symlink_metadata(path).ok().map(|found| found.uid());
+        let foreign = [path, &self.folder]
+            .into_iter()
+            .filter_map(owner)
+            .find(|&uid| uid != me);
+        let denied = reason.kind() == ErrorKind::PermissionDenied;
+        let advice = match (foreign, owner(&self.folder)) {
+            (_, Some(_)) if !self.folder.is_dir() => {
+                format!("{folder} has to be a folder: remove what is there")
+            }
+            (Some(uid), _) if denied => format!(
+                "it belongs to another account (uid {uid}): work as that one; or, when it runs \
+                 nothing any more, remove the bank with its data: sudo rm -r {folder}"
+            ),
+            (None, None) if denied => {
+                "this account may not write to the checkout: take a clone of its own".to_owned()
+            }
+            _ if denied => format!("to get at it again: chmod -R u+rwX {folder}"),
+            _ => return Error::while_doing(path.display())(reason),
+        };
+        Error::new(format!("{}: {reason}\n{advice}", path.display()))
+    }
+
+    /// Removes the data, once no PostgreSQL runs on it.
     pub(crate) fn remove_data(&self) -> Result<(), Error> {
+        postmaster::stop(&self.data)?;
         remove(&self.data)
     }
 
@@ -113,9 +186,15 @@ impl Home {
     }
 }
 
+/// Whether it is a folder of this account.
+fn is_own(folder: &Path) -> bool {
+    let me = rustix::process::geteuid().as_raw();
+    fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir() && found.uid() == me)
+}
+
 fn remove(path: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(path) {
-        Err(reason) if reason.kind() != std::io::ErrorKind::NotFound => {
+        Err(reason) if reason.kind() != ErrorKind::NotFound => {
             Err(Error::while_doing(path.display())(reason))
         }
         _ => Ok(()),

@@ -2,11 +2,11 @@
 
 use std::process::{Command, Stdio};
 
+use crate::checkout::checkout;
 use crate::error::Error;
 use crate::machine;
 use crate::programs;
 use crate::say;
-use crate::stack::checkout;
 
 /// A program that is needed, and Debian's package of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,7 +55,7 @@ pub fn ensure(needs: &[Need]) -> Result<(), Error> {
     }
     let packages: Vec<&str> = missing.iter().map(|need| need.package()).collect();
     let packages_said = packages.join(" ");
-    let script = checkout().join("xtask").join("install.sh");
+    let script = checkout()?.join("xtask").join("install.sh");
     let mut command = if machine::is_root() {
         Command::new("sh")
     } else if may_sudo() {
@@ -77,7 +77,8 @@ pub fn ensure(needs: &[Need]) -> Result<(), Error> {
         .arg(script)
         .args(&packages)
         .stdin(Stdio::null())
-        .output()?;
+        .output()
+        .map_err(Error::while_doing("xtask/install.sh"))?;
     if !output.status.success() {
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said).trim().to_owned();

@@ -5,12 +5,14 @@
 //! with [`stack::Stack::private`], whose every trace goes away with it.
 
 pub mod bench;
+pub mod checkout;
 pub mod down;
 mod error;
 mod folder;
 pub mod home;
 pub mod install;
 mod machine;
+mod postmaster;
 mod process;
 pub mod programs;
 pub mod stack;
@@ -35,5 +37,12 @@ pub fn say_nothing() {
 fn say(line: impl Display) {
     if SAYS.load(Ordering::Relaxed) {
         let _ = writeln!(io::stdout(), "{line}");
+    }
+}
+
+/// A line that is not what was asked for.
+fn warn(line: impl Display) {
+    if SAYS.load(Ordering::Relaxed) {
+        let _ = writeln!(io::stderr(), "{line}");
     }
 }

@@ -10,11 +10,15 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use xtask::Error;
 use xtask::bench::{self, Bench, Mix};
+use xtask::checkout::checkout;
 use xtask::down;
 use xtask::home::Home;
 use xtask::install::{self, Need};
-use xtask::stack::{Driver, Options, Sockets, checkout};
+use xtask::stack::{Driver, Options, Sockets};
 use xtask::up::{self, Up};
+
+/// The exit status of `status` when a part has ended.
+const NOT_ALL_RUN: u8 = 3;
 
 /// Starts, tests and measures the bank.
 #[derive(Debug, Parser)]
@@ -31,8 +35,10 @@ enum Task {
     /// Stops what `up` started; the data is kept
     Down,
     /// Says what runs and where: addresses, processes, data, sockets
+    ///
+    /// Exits with 0 if all that was started runs, or nothing was; with 3 if not all of it runs.
     Status {
-        /// For tools: url, replicas, `database_url` and more
+        /// For tools: url, replicas, `database_url` and more; `null` if nothing runs
         #[arg(long)]
         json: bool,
     },
@@ -190,7 +196,10 @@ fn run(task: Task) -> Result<ExitCode, Error> {
             up::up(&Home::find()?, &up, interrupts()?.as_ref())?;
         }
         Task::Down => down::down(&Home::find()?)?,
-        Task::Status { json } => down::status(&Home::find()?, json)?,
+        Task::Status { json } => {
+            let all_run = down::status(&Home::find()?, json)?;
+            return Ok(ExitCode::from(if all_run { 0 } else { NOT_ALL_RUN }));
+        }
         Task::Clean => down::clean(&Home::find()?)?,
         Task::Test { arguments } => return test(&arguments),
         Task::Bench(arguments) => bench::bench(&arguments.bench())?,
@@ -202,8 +211,9 @@ fn run(task: Task) -> Result<ExitCode, Error> {
 fn interrupts() -> Result<Arc<AtomicBool>, Error> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        flag::register_conditional_shutdown(signal, 130, interrupted.clone())?;
-        flag::register(signal, interrupted.clone())?;
+        flag::register_conditional_shutdown(signal, 130, interrupted.clone())
+            .map_err(Error::while_doing("Ctrl-C"))?;
+        flag::register(signal, interrupted.clone()).map_err(Error::while_doing("Ctrl-C"))?;
     }
     Ok(interrupted)
 }
@@ -216,7 +226,7 @@ fn test(arguments: &[String]) -> Result<ExitCode, Error> {
     command
         .args(["test", "--workspace", "--no-fail-fast"])
         .args(arguments)
-        .current_dir(checkout());
+        .current_dir(checkout()?);
     let status = command.status().map_err(Error::while_doing("cargo test"))?;
     let code = status
         .code()

@@ -50,11 +50,12 @@ impl Process {
             command.gid(account.gid).uid(account.uid);
         }
         let output = fs::File::options().create(true).append(true).open(log);
-        let output = output.map_err(Error::while_doing(log.display()))?;
+        let output = output.and_then(|output| Ok((output.try_clone()?, output)));
+        let (stdout, stderr) = output.map_err(Error::while_doing(log.display()))?;
         command
             .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
+            .stdout(stdout)
+            .stderr(stderr)
             .process_group(0);
         let program = command.get_program().to_string_lossy().into_owned();
         let child = spawn(command).map_err(Error::while_doing(program))?;

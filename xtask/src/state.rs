@@ -1,6 +1,7 @@
 //! What `cargo xtask up` leaves for `down`, `status` and the next `up`: one file in the checkout.
 
 use std::fs;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -89,9 +90,12 @@ impl ProcessState {
 }
 
 impl State {
-    /// The state in `file`; none if there is no file, or one of another version of this task.
-    pub fn read(file: &Path) -> Option<State> {
-        serde_json::from_str(&fs::read_to_string(file).ok()?).ok()
+    /// The state in `file`.
+    ///
+    /// # Errors
+    /// It cannot be read, or is of another version of this task (`InvalidData`).
+    pub fn read(file: &Path) -> io::Result<State> {
+        Ok(serde_json::from_str(&fs::read_to_string(file)?)?)
     }
 
     /// Writes it for its owner alone: the database's URL may have a password.
@@ -100,14 +104,11 @@ impl State {
         let new = file.with_extension("new");
         let _ = fs::remove_file(&new);
         let mut options = fs::File::options();
-        let mut writer = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&new)?;
-        std::io::Write::write_all(&mut writer, text.as_bytes())?;
-        fs::rename(&new, file)?;
-        Ok(())
+        let writer = options.write(true).create_new(true).mode(0o600).open(&new);
+        writer
+            .and_then(|mut writer| writer.write_all(text.as_bytes()))
+            .and_then(|()| fs::rename(&new, file))
+            .map_err(Error::while_doing(file.display()))
     }
 
     fn parts(&self) -> impl Iterator<Item = &ProcessState> {

@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::checkout::checkout;
 use crate::error::Error;
 use crate::home::Home;
 use crate::install::{self, Need};
 use crate::machine;
+use crate::postmaster;
 use crate::process::Lifetime;
 use crate::programs;
 use crate::say;
-use crate::stack::{Layout, Lifetimes, Options, Stack, checkout};
+use crate::stack::{Layout, Lifetimes, Options, Stack};
 use crate::state::{ProcessState, ReplicaState, State};
 
 /// What `up` was asked for.
@@ -51,7 +53,7 @@ pub fn up(home: &Home, up: &Up, interrupted: &AtomicBool) -> Result<(), Error> {
     }
     let stack = start(home, &options, up.detach, interrupted);
     if stack.is_err() {
-        let _ = fs::remove_file(home.state_file());
+        home.forget_state();
     }
     let mut stack = stack?;
     drop(lock);
@@ -70,7 +72,7 @@ pub fn up(home: &Home, up: &Up, interrupted: &AtomicBool) -> Result<(), Error> {
         "Stopping: NGINX, then the replicas, then PostgreSQL"
     ));
     stack.shut_down();
-    let _ = fs::remove_file(home.state_file());
+    home.forget_state();
     say(format_args!(
         "Stopped. The data is kept in {}",
         home.data.display()
@@ -80,7 +82,7 @@ pub fn up(home: &Home, up: &Up, interrupted: &AtomicBool) -> Result<(), Error> {
 
 /// Sees to it that nothing is in the way: an earlier run, or another's port.
 fn make_way(home: &Home, port: u16) -> Result<(), Error> {
-    if let Some(state) = State::read(&home.state_file()) {
+    if let Some(state) = home.state()? {
         let (alive, all) = state.alive();
         if alive > 0 && (alive == all || state.is_owned()) {
             let sentence = format!(
@@ -95,8 +97,9 @@ fn make_way(home: &Home, port: u16) -> Result<(), Error> {
             ));
         }
         state.stop();
-        let _ = fs::remove_file(home.state_file());
+        home.forget_state();
     }
+    postmaster::stop(&home.data)?;
     if port != 0 && !machine::port_is_free(port) {
         let holder = machine::port_holder(port).unwrap_or_else(|| "another process".to_owned());
         let sentence =
@@ -113,11 +116,12 @@ pub(crate) fn build() -> Result<PathBuf, Error> {
     command.args(["build", "--release", "--bin", "crebito"]);
     command
         .arg("--message-format=json-render-diagnostics")
-        .current_dir(checkout());
+        .current_dir(checkout()?);
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
-        .output()?;
+        .output()
+        .map_err(Error::while_doing("cargo build"))?;
     if !output.status.success() {
         return Err(Error::new("the build failed"));
     }
@@ -159,10 +163,11 @@ fn start(
         Command::new("sync")
             .arg("--file-system")
             .arg(&home.data)
-            .status()?;
+            .status()
+            .map_err(Error::while_doing("sync"))?;
     }
     let owner = (!detach).then(ProcessState::myself);
-    state(&stack, home, owner.clone()).write(&home.state_file())?;
+    home.write_state(&state(&stack, home, owner.clone()))?;
     let postgres = programs::version(&programs::postgresql("postgres")?, "--version")?;
     let account = machine::postgres_account()?.map(|account| format!(" as {}", account.name));
     say(format_args!(
@@ -189,7 +194,7 @@ fn start(
         url(&stack)
     ));
     say(format_args!("Logs in {}", home.run.join("log").display()));
-    state(&stack, home, owner).write(&home.state_file())?;
+    home.write_state(&state(&stack, home, owner))?;
     check()?;
     Ok(stack)
 }

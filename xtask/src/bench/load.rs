@@ -6,9 +6,9 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 
 use super::Bench;
+use crate::checkout::checkout;
 use crate::error::Error;
 use crate::programs;
-use crate::stack::checkout;
 
 /// What wrk counted, as perf/mix.lua writes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub(crate) fn drive(bench: &Bench, url: &str, seconds: u32, seed: u32) -> Result
         .arg("--timeout")
         .arg("15s");
     wrk.arg("--script")
-        .arg(checkout().join("perf").join("mix.lua"))
+        .arg(checkout()?.join("perf").join("mix.lua"))
         .arg(url);
     wrk.env("MIX", bench.mix.as_str())
         .env("SEED", seed.to_string());

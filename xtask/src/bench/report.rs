@@ -5,14 +5,14 @@ use std::process::Command;
 use std::thread;
 
 use super::{Measured, to_f64};
-use crate::stack::checkout;
+use crate::checkout::checkout;
 
 /// The checkout's commit, with a + if there is more than it holds.
 pub(crate) fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git")
             .args(arguments)
-            .current_dir(checkout())
+            .current_dir(checkout().ok()?)
             .output()
             .ok()?;
         let said = String::from_utf8(output.stdout).ok()?;

@@ -44,12 +44,6 @@ const DRAIN: Duration = Duration::from_secs(15);
 /// A port may be lost between finding it free and binding it; so many stacks are tried.
 const ATTEMPTS: usize = 4;
 
-/// The folder of the checkout that this was built from.
-pub fn checkout() -> PathBuf {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask.parent().unwrap_or(xtask).to_owned()
-}
-
 /// Where the parts of a stack are put.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {

@@ -11,6 +11,7 @@ use rustix::process::Signal;
 
 use super::options::Address;
 use super::replica::get;
+use crate::checkout::checkout;
 use crate::error::Error;
 use crate::machine;
 use crate::process::{Lifetime, Process, tail};
@@ -97,7 +98,7 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// Writes the configuration for these servers.
     pub fn configure(&self, servers: &[Address]) -> Result<(), Error> {
-        let path = super::checkout().join("nginx.conf");
+        let path = checkout()?.join("nginx.conf");
         let conf = fs::read_to_string(&path).map_err(Error::while_doing(path.display()))?;
         let filling = Filling {
             listen: self.address,
@@ -105,8 +106,8 @@ impl Nginx {
             folder: &self.folder,
         };
         fs::create_dir_all(&self.folder).map_err(Error::while_doing(self.folder.display()))?;
-        fs::write(self.conf(), fill(&conf, &filling)?)?;
-        Ok(())
+        let own = self.conf();
+        fs::write(&own, fill(&conf, &filling)?).map_err(Error::while_doing(own.display()))
     }
 
     fn conf(&self) -> PathBuf {

@@ -345,17 +345,20 @@ impl Drop for Postgres {
 /// Makes a folder that `account` (else we) alone can enter.
 pub(crate) fn owned_folder(path: &Path, account: Option<&Account>) -> Result<(), Error> {
     fs::create_dir_all(path).map_err(Error::while_doing(path.display()))?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
-    if let Some(account) = account {
-        chown(path, Some(account.uid), Some(account.gid))?;
-    }
-    Ok(())
+    let closed = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
+    let given = closed.and_then(|()| match account {
+        Some(account) => chown(path, Some(account.uid), Some(account.gid)),
+        None => Ok(()),
+    });
+    given.map_err(Error::while_doing(path.display()))
 }
 
 /// 128 bits from the kernel, in hexadecimal.
 fn random_password() -> Result<String, Error> {
     let mut bytes = [0; 16];
-    let mut random = fs::File::open("/dev/urandom")?;
-    std::io::Read::read_exact(&mut random, &mut bytes)?;
+    let random = fs::File::open("/dev/urandom");
+    random
+        .and_then(|mut random| std::io::Read::read_exact(&mut random, &mut bytes))
+        .map_err(Error::while_doing("/dev/urandom"))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::postgres::{Postgres, ROLE, SUPERUSER};
+use crate::checkout::checkout;
 use crate::error::Error;
 use crate::programs;
 
@@ -47,7 +48,9 @@ impl Postgres {
             // It may end at an error before it has read all: its own words say more than EPIPE.
             let _ = stdin.write_all(sql.as_bytes());
         }
-        let output = child.wait_with_output()?;
+        let output = child
+            .wait_with_output()
+            .map_err(Error::while_doing("psql"))?;
         if !output.status.success() {
             return Err(Error::new(String::from_utf8_lossy(&output.stderr).trim()));
         }
@@ -62,7 +65,7 @@ impl Postgres {
     /// PostgreSQL's, with the file's name.
     pub fn apply_sql(&self) -> Result<(), Error> {
         for file in sql_files()? {
-            let sql = fs::read_to_string(&file)?;
+            let sql = fs::read_to_string(&file).map_err(Error::while_doing(file.display()))?;
             let name = file.display();
             self.psql_as(ROLE, ROLE, &sql)
                 .map_err(Error::while_doing(name))?;
@@ -73,7 +76,7 @@ impl Postgres {
 
 /// The checkout's sql/*.sql, in the order in which they are run.
 pub fn sql_files() -> Result<Vec<PathBuf>, Error> {
-    let folder = super::checkout().join("sql");
+    let folder = checkout()?.join("sql");
     let entries = fs::read_dir(&folder).map_err(Error::while_doing(folder.display()))?;
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "sql"));
