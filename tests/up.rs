@@ -122,6 +122,8 @@ fn data_survives_and_fresh_starts_empty() {
         error.contains("it runs already") && error.contains(&first.url),
         "{error}"
     );
+    let log = std::fs::metadata(own.home.run.join("log")).unwrap();
+    assert_eq!(log.permissions().mode() & 0o077, 0, "all can read the logs");
     assert_eq!(first.alive(), (4, 4), "the second start touched the first");
     down::down(&own.home).unwrap();
     assert_gone(&first);
@@ -290,4 +292,26 @@ fn a_broken_folder_is_named_with_a_way_out() {
         );
     }
     std::fs::remove_file(&own.home.folder).unwrap();
+}
+
+#[test]
+fn damaged_data_ends_in_a_sentence_with_the_way_out() {
+    let own = Own::new();
+    let data = &own.home.data;
+    let only_its_version = || {
+        std::fs::create_dir_all(data).unwrap();
+        std::fs::write(data.join("PG_VERSION"), "15\n").unwrap();
+    };
+    let without_base = || {
+        own.up(|asked| asked.fresh = true).unwrap();
+        down::down(&own.home).unwrap();
+        std::fs::remove_dir_all(data.join("base")).unwrap();
+    };
+    for damage in [&only_its_version as &dyn Fn(), &without_base] {
+        damage();
+        let error = own.up(|_| {}).unwrap_err().to_string();
+        assert!(error.contains("cargo xtask up --fresh"), "{error}");
+        assert!(!postmaster_runs(data), "PostgreSQL is left");
+    }
+    own.up(|asked| asked.fresh = true).unwrap();
 }

@@ -1,6 +1,8 @@
 //! The one error of the tasks: a sentence for whoever typed the command.
 
 use std::fmt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Output;
 
 /// What went wrong, as a sentence. Its `Debug` is the same text, so that a test's `unwrap` reads.
 pub struct Error(String);
@@ -9,6 +11,22 @@ impl Error {
     /// An error that says `sentence`.
     pub fn new(sentence: impl Into<String>) -> Error {
         Error(sentence.into())
+    }
+
+    /// Ctrl-C, or another request to end.
+    pub(crate) fn interrupted() -> Error {
+        Error::new("interrupted; what had been started is stopped")
+    }
+
+    /// What the failed program `name` has to say; at the least, how it ended.
+    pub(crate) fn of_program(name: &str, output: &Output) -> Error {
+        const SIGINT: i32 = 2;
+        let said = String::from_utf8_lossy(&output.stderr);
+        match (output.status.signal(), said.trim()) {
+            (Some(SIGINT), _) => Error::interrupted(),
+            (_, "") => Error(format!("{name}: {}", output.status)),
+            (_, said) => Error(format!("{name}: {said}")),
+        }
     }
 
     /// For `map_err`: puts what was being done before the reason why it failed.
@@ -30,3 +48,24 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_failed_program_is_never_without_words() {
+        let check = |script: &str, expected: &str| {
+            let output = Command::new("sh").args(["-c", script]).output().unwrap();
+            let said = Error::of_program("sh", &output).to_string();
+            assert_eq!(said, expected, "{script}");
+        };
+        check("echo no such file >&2; exit 1", "sh: no such file");
+        check("exit 3", "sh: exit status: 3");
+        check(
+            "kill -INT $$",
+            "interrupted; what had been started is stopped",
+        );
+    }
+}

@@ -1,6 +1,7 @@
 //! What is asked of the machine: accounts, free ports, folders that others can reach.
 
 use std::fs;
+use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -89,7 +90,35 @@ pub(crate) fn free_port() -> Result<u16, Error> {
 
 /// Whether `port` can be bound on every address of this machine.
 pub(crate) fn port_is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+    bind(port).is_ok()
+}
+
+fn bind(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
+}
+
+/// Why `port` cannot be bound, and what to do; none if it can be.
+pub(crate) fn port_refusal(port: u16) -> Option<Error> {
+    bind(port).err().map(|reason| refusal(port, &reason))
+}
+
+fn refusal(port: u16, reason: &io::Error) -> Error {
+    const FIRST: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+    Error::new(match reason.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let first = fs::read_to_string(FIRST).unwrap_or_default();
+            let first = first.trim().parse().unwrap_or(1024);
+            format!(
+                "port {port}: {reason}: ports below {first} (net.ipv4.ip_unprivileged_port_start) \
+                 need root; choose another with --port"
+            )
+        }
+        io::ErrorKind::AddrInUse => {
+            let holder = port_holder(port).unwrap_or_else(|| "another process".to_owned());
+            format!("port {port} is in use by {holder}: stop that, or choose another with --port")
+        }
+        _ => format!("port {port}: {reason}"),
+    })
 }
 
 /// Who listens on `port`, as "nginx (pid 12)", where the kernel lets us know.
@@ -145,7 +174,19 @@ mod tests {
         assert!(!port_is_free(port));
         // This process, or one that another test is just starting and that still has our sockets.
         assert!(port_holder(port).unwrap().contains(" (pid "));
+        let sentence = port_refusal(port).unwrap().to_string();
+        assert!(sentence.contains("is in use by "), "{sentence}");
         assert_ne!(free_port().unwrap(), port);
         drop(listener);
+    }
+
+    #[test]
+    fn a_port_that_needs_root_is_not_taken_for_one_in_use() {
+        let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+        let sentence = refusal(80, &denied).to_string();
+        assert!(
+            sentence.contains("need root") && !sentence.contains("in use"),
+            "{sentence}"
+        );
     }
 }

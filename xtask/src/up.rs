@@ -41,21 +41,9 @@ pub struct Up {
 pub fn up(home: &Home, up: &Up, interrupted: &AtomicBool) -> Result<(), Error> {
     let lock = home.lock()?;
     make_way(home, up.options.port)?;
-    install::ensure(&[Need::PostgreSql, Need::Nginx])?;
-    let mut options = up.options.clone();
-    if up.build {
-        say("Building crebito (cargo build --release)");
-        options.crebito = build()?;
-    }
-    home.make()?;
-    if up.fresh {
-        home.remove_data()?;
-    }
-    let stack = start(home, &options, up.detach, interrupted);
-    if stack.is_err() {
-        home.forget_state();
-    }
-    let mut stack = stack?;
+    // Ctrl-C goes to the children too, and what they then die of is no fault of theirs.
+    let mut stack = build_and_start(home, up, interrupted)
+        .map_err(|error| go_on(interrupted).err().unwrap_or(error))?;
     drop(lock);
     if up.detach {
         say("It runs until `cargo xtask down`.");
@@ -80,6 +68,31 @@ pub fn up(home: &Home, up: &Up, interrupted: &AtomicBool) -> Result<(), Error> {
     Ok(())
 }
 
+fn build_and_start(home: &Home, up: &Up, interrupted: &AtomicBool) -> Result<Stack, Error> {
+    install::ensure(&[Need::PostgreSql, Need::Nginx])?;
+    let mut options = up.options.clone();
+    if up.build {
+        say("Building crebito (cargo build --release)");
+        options.crebito = build()?;
+    }
+    home.make()?;
+    if up.fresh {
+        home.remove_data()?;
+    }
+    let stack = start(home, &options, up.detach, interrupted);
+    if stack.is_err() {
+        home.forget_state();
+    }
+    stack
+}
+
+fn go_on(interrupted: &AtomicBool) -> Result<(), Error> {
+    match interrupted.load(Ordering::Relaxed) {
+        true => Err(Error::interrupted()),
+        false => Ok(()),
+    }
+}
+
 /// Sees to it that nothing is in the way: an earlier run, or another's port.
 fn make_way(home: &Home, port: u16) -> Result<(), Error> {
     if let Some(state) = home.state()? {
@@ -100,13 +113,10 @@ fn make_way(home: &Home, port: u16) -> Result<(), Error> {
         home.forget_state();
     }
     postmaster::stop(&home.data)?;
-    if port != 0 && !machine::port_is_free(port) {
-        let holder = machine::port_holder(port).unwrap_or_else(|| "another process".to_owned());
-        let sentence =
-            format!("port {port} is in use by {holder}: stop that, or choose another with --port");
-        return Err(Error::new(sentence));
+    match machine::port_refusal(port) {
+        Some(refusal) if port != 0 => Err(refusal),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Builds the server, and returns the path of its binary in cargo's own words.
@@ -123,7 +133,8 @@ pub(crate) fn build() -> Result<PathBuf, Error> {
         .output()
         .map_err(Error::while_doing("cargo build"))?;
     if !output.status.success() {
-        return Err(Error::new("the build failed"));
+        // Its errors are on the terminal already.
+        return Err(Error::of_program("the build failed", &output));
     }
     let executable = |line: &str| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
@@ -140,11 +151,7 @@ fn start(
     detach: bool,
     interrupted: &AtomicBool,
 ) -> Result<Stack, Error> {
-    let check = || match interrupted.load(Ordering::Relaxed) {
-        true => Err(Error::new("interrupted; what had been started is stopped")),
-        false => Ok(()),
-    };
-    check()?;
+    go_on(interrupted)?;
     // Of the version before: logs are of one run.
     let _ = fs::remove_dir_all(home.run.join("log"));
     let layout = Layout {
@@ -157,7 +164,8 @@ fn start(
         options.port = machine::free_port()?;
     }
     let is_new = !home.data.exists();
-    let mut stack = Stack::start_postgres_in(&options, layout, None).map_err(advised)?;
+    let mut stack = Stack::start_postgres_in(&options, layout, None)
+        .map_err(|error| if is_new { error } else { advised(home, error) })?;
     if is_new {
         // A cluster is made without a sync of its files; from here on PostgreSQL sees to that.
         Command::new("sync")
@@ -176,7 +184,7 @@ fn start(
         stack.postgres.address()
     ));
     say(format_args!("    data in {}", home.data.display()));
-    check()?;
+    go_on(interrupted)?;
     stack.start_others()?;
     for (index, replica) in stack.replicas().iter().enumerate() {
         let (number, driver, pid) = (index + 1, &replica.driver, replica.pid);
@@ -195,19 +203,25 @@ fn start(
     ));
     say(format_args!("Logs in {}", home.run.join("log").display()));
     home.write_state(&state(&stack, home, owner))?;
-    check()?;
+    go_on(interrupted)?;
     Ok(stack)
 }
 
-/// The error with the way out of it, where there is one that PostgreSQL cannot know.
-fn advised(error: Error) -> Error {
-    if error.to_string().contains("incompatible with server") {
+/// The error over data that was there before, with the way out that PostgreSQL cannot know.
+fn advised(home: &Home, error: Error) -> Error {
+    let said = error.to_string();
+    let said = said.trim_end();
+    if said.contains("incompatible with server") {
         return Error::new(format!(
-            "{error}`cargo xtask up --fresh` starts empty with this version; the old one, chosen \
+            "{said}\n`cargo xtask up --fresh` starts empty with this version; the old one, chosen \
              with PG_BIN, still reads the data"
         ));
     }
-    error
+    Error::new(format!(
+        "{said}\nIf the data is damaged: `cargo xtask up --fresh` removes {} and starts with an \
+         empty bank",
+        home.data.display()
+    ))
 }
 
 /// In the foreground the parts end with us, should we be killed: each as it likes best to.

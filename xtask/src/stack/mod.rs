@@ -19,7 +19,6 @@ mod replica;
 mod sql;
 mod template;
 
-use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -124,7 +123,8 @@ impl Stack {
         private: Option<Private>,
     ) -> Result<Stack, Error> {
         let (run, logs) = (&layout.run, layout.run.join("log"));
-        fs::create_dir_all(&logs).map_err(Error::while_doing(logs.display()))?;
+        // We open the logs ourselves, for the other accounts too: they are nobody else's to read.
+        postgres::owned_folder(&logs, None)?;
         let postgres = Postgres::create(postgres::Plan {
             data: layout.data.clone(),
             sockets_folder: run.join("pg"),

@@ -52,7 +52,10 @@ impl Postgres {
             .wait_with_output()
             .map_err(Error::while_doing("psql"))?;
         if !output.status.success() {
-            return Err(Error::new(String::from_utf8_lossy(&output.stderr).trim()));
+            return Err(match output.stderr.is_empty() {
+                true => Error::of_program("psql", &output),
+                false => Error::new(String::from_utf8_lossy(&output.stderr).trim()),
+            });
         }
         Ok(String::from_utf8_lossy(&output.stdout)
             .trim_end()

@@ -122,8 +122,5 @@ fn run(command: &mut Command, name: &str) -> Result<(), Error> {
     if output.status.success() {
         return Ok(());
     }
-    Err(Error::new(format!(
-        "{name}: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    )))
+    Err(Error::of_program(name, &output))
 }
