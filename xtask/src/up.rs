@@ -167,12 +167,7 @@ fn start(
     let mut stack = Stack::start_postgres_in(&options, layout, None)
         .map_err(|error| if is_new { error } else { advised(home, error) })?;
     if is_new {
-        // A cluster is made without a sync of its files; from here on PostgreSQL sees to that.
-        Command::new("sync")
-            .arg("--file-system")
-            .arg(&home.data)
-            .status()
-            .map_err(Error::while_doing("sync"))?;
+        stack.sync_data()?;
     }
     let owner = (!detach).then(ProcessState::myself);
     home.write_state(&state(&stack, home, owner.clone()))?;

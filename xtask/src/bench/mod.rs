@@ -119,6 +119,7 @@ pub fn bench(bench: &Bench) -> Result<(), Error> {
         options.crebito = up::build()?;
     }
     let stack = Stack::private(&options)?;
+    stack.sync_data()?;
     let measured = measure(bench, &stack)?;
     if bench.json {
         let text = serde_json::to_string_pretty(&measured);

@@ -21,7 +21,7 @@ mod template;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -170,6 +170,17 @@ impl Stack {
             slot.wait_until_ready()?;
         }
         self.start_nginx()
+    }
+
+    /// Brings the data to disk. A cluster is made without a sync of its files; once that is made
+    /// up for, PostgreSQL sees to it, and no commit has to wait for what was left to write.
+    pub(crate) fn sync_data(&self) -> Result<(), Error> {
+        Command::new("sync")
+            .arg("--file-system")
+            .arg(&self.layout.data)
+            .status()
+            .map_err(Error::while_doing("sync"))?;
+        Ok(())
     }
 
     /// Notes the processes for whoever finds the folder without its owner.
