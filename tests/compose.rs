@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use crebito::limits;
 use yaml_rust2::{Yaml, YamlLoader};
 
 fn file(name: &str) -> String {
@@ -108,11 +109,11 @@ fn only_nginx_is_published_and_nobody_is_privileged() {
         assert_eq!(published, expected, "{name}");
         assert!(!service.contains_key("privileged") && !service.contains_key("network_mode"));
         assert_eq!(strings(service.get("cap_drop")), ["ALL"], "{name}");
-        assert_eq!(
-            strings(service.get("security_opt")),
-            ["no-new-privileges:true"],
-            "{name}"
-        );
+        let security: &[&str] = match name.starts_with("api") {
+            true => &["no-new-privileges:true", "seccomp:./seccomp.json"],
+            false => &["no-new-privileges:true"],
+        };
+        assert_eq!(strings(service.get("security_opt")), security, "{name}");
         assert_eq!(service["read_only"].as_bool(), Some(true), "{name}");
         assert!(service.contains_key("healthcheck"), "{name}");
         let image = service["image"].as_str().unwrap();
@@ -202,6 +203,73 @@ fn postgres_is_set_as_xtask_sets_it() {
         data.starts_with("/var/lib/postgresql/"),
         "{data} is not in the volume"
     );
+}
+
+#[test]
+fn a_replica_s_connections_fit_its_memory_when_each_is_at_its_worst() {
+    for (name, service) in services() {
+        if !name.starts_with("api") {
+            continue;
+        }
+        let environment = merged(&service["environment"]);
+        let connections = environment["MAX_CONNECTIONS"].as_str().unwrap();
+        let connections: usize = connections.parse().unwrap();
+        let worst = connections * limits::CONNECTION_BYTES_MAX + limits::QUEUE_MAX * 200;
+        // What is left is the program's own: 3 MB were measured, the rest is the session's.
+        let memory = self::limits(&service).1 as usize * 1_000_000;
+        assert!(worst + 6_000_000 < memory, "{name}: {worst} of {memory}");
+    }
+}
+
+/// The names that a rule allows, with whether it asks for arguments.
+fn allowed(profile: &Yaml) -> BTreeMap<String, bool> {
+    let mut all = BTreeMap::new();
+    for rule in profile["syscalls"].as_vec().unwrap() {
+        let action = rule["action"].as_str().unwrap();
+        let names = strings(Some(&rule["names"]));
+        assert!(!names.is_empty() && rule["comment"].as_str().is_some());
+        if action == "SCMP_ACT_ALLOW" {
+            let narrowed = rule["args"].as_vec().is_some();
+            all.extend(names.into_iter().map(|name| (name, narrowed)));
+        } else {
+            assert_eq!((action, names), ("SCMP_ACT_ERRNO", vec!["clone3".into()]));
+        }
+    }
+    all
+}
+
+#[test]
+fn the_seccomp_profile_allows_what_is_named_and_nothing_else() {
+    let text = file("seccomp.json");
+    // As an engine reads it, then as the rest of this file reads.
+    serde_json::from_str::<serde_json::Value>(&text).unwrap();
+    let profile = &YamlLoader::load_from_str(&text).unwrap()[0];
+    assert_eq!(profile["defaultAction"].as_str(), Some("SCMP_ACT_ERRNO"));
+    let machines: Vec<_> = profile["archMap"].as_vec().unwrap().iter().collect();
+    let machines: Vec<_> = machines
+        .iter()
+        .map(|machine| machine["architecture"].as_str().unwrap())
+        .collect();
+    assert_eq!(machines, ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"]);
+    let allowed = allowed(profile);
+    for (name, narrowed) in [
+        ("io_uring_setup", false),
+        ("io_uring_enter", false),
+        ("io_uring_register", false),
+        ("epoll_create1", false),
+        ("execve", false),
+        ("clone", true),
+        ("socket", true),
+        ("ioctl", true),
+    ] {
+        assert_eq!(allowed.get(name), Some(&narrowed), "{name}");
+    }
+    // A few of those that Docker's own profile allows, at least to some.
+    for name in [
+        "ptrace", "mount", "unshare", "setns", "bpf", "keyctl", "kill", "mknod", "fork",
+    ] {
+        assert!(!allowed.contains_key(name), "{name}");
+    }
 }
 
 #[test]
