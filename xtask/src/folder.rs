@@ -110,6 +110,23 @@ pub(crate) fn templates() -> Result<Vec<PathBuf>, Error> {
         .collect())
 }
 
+/// Takes a template its name, in one step, before its files go: who is copying it notices.
+/// Returns the name under which it is to be removed.
+pub(crate) fn take_away(template: &Path) -> Result<PathBuf, Error> {
+    let number = match fs::symlink_metadata(template) {
+        Ok(found) => found.ino(),
+        // Somebody else's `clean` was faster.
+        Err(_) => return Ok(template.to_owned()),
+    };
+    let gone = template.with_file_name(format!("{TEMPLATE_PREFIX}-gone-{number}"));
+    match fs::rename(template, &gone) {
+        Err(reason) if reason.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::while_doing(template.display())(reason))
+        }
+        _ => Ok(gone),
+    }
+}
+
 /// Ends and removes what was left by owners that are gone. Best effort, one's own only.
 fn sweep(base: &Path) {
     let Ok(entries) = fs::read_dir(base) else {

@@ -182,7 +182,7 @@ impl Home {
         remove(&self.folder)?;
         folder::templates()?
             .iter()
-            .try_for_each(|template| remove(template))
+            .try_for_each(|template| remove(&folder::take_away(template)?))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::programs;
 /// Counts the changes of what a template holds.
 const EDITION: u32 = 1;
 /// A template may be removed while it is copied; so often that is started anew.
-const ATTEMPTS: usize = 4;
+const ATTEMPTS: usize = 20;
 
 /// Makes `data` a fresh cluster with superuser `postgres`, role and database `crebito`.
 pub(crate) fn copy_to(data: &Path, account: Option<&Account>) -> Result<(), Error> {
@@ -31,6 +31,7 @@ pub(crate) fn copy_to(data: &Path, account: Option<&Account>) -> Result<(), Erro
     let mut attempts_left = ATTEMPTS;
     loop {
         let template = template(account)?;
+        let before = identity(&template);
         let _ = fs::remove_dir_all(&half);
         let mut copy = Command::new("cp");
         copy.arg("-a")
@@ -39,13 +40,28 @@ pub(crate) fn copy_to(data: &Path, account: Option<&Account>) -> Result<(), Erro
             .arg(&template)
             .arg(&half);
         attempts_left -= 1;
-        match run(&mut copy, "cp") {
-            Ok(()) => return fs::rename(&half, data).map_err(Error::while_doing(data.display())),
-            // Somebody's `clean` has removed the template under our hands.
-            Err(_) if attempts_left > 0 && !template.join("PG_VERSION").exists() => {}
-            Err(error) => return Err(error),
+        let copied = run(&mut copy, "cp");
+        // A template that somebody's `clean` takes away loses its name before its files: one that
+        // still has it was whole until the end.
+        let whole = before.is_some() && identity(&template) == before;
+        match copied {
+            Ok(()) if whole => {
+                return fs::rename(&half, data).map_err(Error::while_doing(data.display()));
+            }
+            Err(error) if whole || attempts_left == 0 => return Err(error),
+            Ok(()) if attempts_left == 0 => {
+                let sentence = format!("{} is removed again and again", template.display());
+                return Err(Error::new(sentence));
+            }
+            _ => {}
         }
     }
+}
+
+/// Which folder it is that has this name now; numbers of folders are used again, with other times.
+fn identity(folder: &Path) -> Option<(u64, u64, i64, i64)> {
+    let found = fs::metadata(folder).ok()?;
+    Some((found.dev(), found.ino(), found.ctime(), found.ctime_nsec()))
 }
 
 /// The template of this PostgreSQL and this account, made if there is none.
