@@ -85,11 +85,7 @@ impl Worker {
 
     /// Takes a connection in; `None` when there are as many of its kind as there may be.
     pub(super) fn admit(&self, admission: Admission) -> Option<(usize, Rc<Exchange>)> {
-        let (count, max) = match admission {
-            Admission::Public => (&self.public, self.settings.connections_max),
-            Admission::Admin => (&self.admin, limits::ADMIN_CONNECTIONS_MAX),
-            Admission::Refused => (&self.refused, limits::REFUSED_CONNECTIONS_MAX),
-        };
+        let (count, max) = self.places(admission);
         if count.get() >= max {
             return None;
         }
@@ -102,14 +98,19 @@ impl Worker {
 
     /// The connection is closed.
     pub(super) fn dismiss(&self, admission: Admission, key: usize) {
-        let count = match admission {
-            Admission::Public => &self.public,
-            Admission::Admin => &self.admin,
-            Admission::Refused => &self.refused,
-        };
+        let (count, _) = self.places(admission);
         count.set(count.get().saturating_sub(1));
         counters::subtract(&COUNTERS.connections);
         self.connections.borrow_mut().try_remove(key);
+    }
+
+    /// How many connections of a kind are open, and how many may be.
+    fn places(&self, admission: Admission) -> (&Cell<usize>, usize) {
+        match admission {
+            Admission::Public => (&self.public, self.settings.connections_max),
+            Admission::Admin => (&self.admin, limits::ADMIN_CONNECTIONS_MAX),
+            Admission::Refused => (&self.refused, limits::REFUSED_CONNECTIONS_MAX),
+        }
     }
 
     // ---- answers
