@@ -105,7 +105,11 @@ fn old_and_new_compose_both_take_it() {
 fn only_nginx_is_published_and_nobody_is_privileged() {
     for (name, service) in services() {
         let published = strings(service.get("ports"));
-        let expected: &[&str] = if name == "nginx" { &["${CREBITO_PORT:-9999}:9999"] } else { &[] };
+        let expected: &[&str] = if name == "nginx" {
+            &["${CREBITO_PORT:-9999}:9999"]
+        } else {
+            &[]
+        };
         assert_eq!(published, expected, "{name}");
         assert!(!service.contains_key("privileged") && !service.contains_key("network_mode"));
         assert_eq!(strings(service.get("cap_drop")), ["ALL"], "{name}");

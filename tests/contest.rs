@@ -31,8 +31,18 @@ fn the_contest_under_epoll() {
     contest(Driver::Epoll, Sockets::Tcp);
 }
 
+/// The contest's checks are of a fresh bank: whatever the composition holds goes.
+#[test]
+#[ignore = "cargo xtask compose-test runs it in containers"]
+fn the_contest_composed() {
+    check(&Bank::composed_and_reset());
+}
+
 fn contest(driver: Driver, sockets: Sockets) {
-    let bank = Bank::start(driver, sockets);
+    check(&Bank::start(driver, sockets));
+}
+
+fn check(bank: &Bank) {
     let door = bank.door();
     let report = Report::new();
 

@@ -9,9 +9,9 @@ mod load;
 
 use std::time::Duration;
 
-use common::Peer;
+use common::{Bank, Peer};
 use load::{History, Load};
-use xtask::stack::{Driver, Options, Sockets, Stack};
+use xtask::stack::{Driver, Sockets};
 
 /// Operations of each connection, at least.
 const OPERATIONS: usize = 400;
@@ -33,24 +33,24 @@ fn one_order_explains_every_answer_of_several_workers() {
     check(Driver::Auto, Sockets::Tcp, 2);
 }
 
+/// The checker follows each cliente from its first row: whatever the composition holds goes.
+#[test]
+#[ignore = "cargo xtask compose-test runs it in containers"]
+fn one_order_explains_every_answer_composed() {
+    judge(&Bank::composed_and_reset());
+}
+
 fn check(driver: Driver, sockets: Sockets, workers: usize) {
-    let mut options = Options::new(env!("CARGO_BIN_EXE_crebito"));
-    (options.driver, options.sockets, options.workers) = (driver, sockets, workers);
-    let stack = Stack::private(&options).unwrap();
+    judge(&Bank::start_with(driver, sockets, |options| {
+        options.workers = workers;
+    }));
+}
+
+fn judge(bank: &Bank) {
     let seed = load::fresh_seed();
-    let mut peers = vec![Peer::Tcp(stack.address())];
-    peers.extend(
-        stack
-            .replicas()
-            .iter()
-            .map(|replica| load::peer(&replica.address)),
-    );
-    let peers: Vec<Peer> = peers
-        .iter()
-        .cycle()
-        .take(CONNECTIONS * 3)
-        .cloned()
-        .collect();
+    let peers: Vec<Peer> = [bank.door()].into_iter().chain(bank.replicas()).collect();
+    let count = CONNECTIONS * peers.len();
+    let peers = peers.into_iter().cycle().take(count).collect();
 
     let mut history = History::new();
     let load = Load {
@@ -61,14 +61,14 @@ fn check(driver: Driver, sockets: Sockets, workers: usize) {
     history.run(&load, |count| count >= OPERATIONS, |_| ());
 
     let (counts, total) = (history.counts(), history.operations.len());
-    println!("{driver:?}, {workers} workers: {total} operations, {counts:?}");
-    let judged = checker::check(&history.operations, &load::contas(stack.postgres()));
+    println!("{}: {total} operations, {counts:?}", bank.driver());
+    let judged = checker::check(&history.operations, &load::contas_by(|sql| bank.psql(sql)));
     if let Err(fault) = judged {
-        panic!("seed {seed}: {fault}\n{}", stack.logs());
+        panic!("seed {seed}: {fault}\n{}", bank.logs());
     }
     // Without these shares the check would say little.
     assert!(counts.impossible * 10 >= total, "{counts:?}");
     assert!(counts.extratos * 10 >= total, "{counts:?}");
     assert!(counts.applied * 4 >= total, "{counts:?}");
-    assert_eq!(counts.unknown, 0, "nothing was disturbed: {}", stack.logs());
+    assert_eq!(counts.unknown, 0, "nothing was disturbed: {}", bank.logs());
 }

@@ -6,6 +6,7 @@
 
 pub mod bank;
 pub mod client;
+pub mod composed;
 pub mod report;
 
 pub use bank::{Bank, connect};

@@ -34,9 +34,20 @@ fn the_contract_under_epoll_over_tcp() {
     contract(Driver::Epoll, Sockets::Tcp, 1);
 }
 
+#[test]
+#[ignore = "cargo xtask compose-test runs it in containers"]
+fn the_contract_composed() {
+    check(&Bank::composed());
+}
+
 /// Several workers answer as one does.
 fn contract(driver: Driver, sockets: Sockets, workers: usize) {
-    let bank = Bank::start_with(driver, sockets, |options| options.workers = workers);
+    check(&Bank::start_with(driver, sockets, |options| {
+        options.workers = workers;
+    }));
+}
+
+fn check(bank: &Bank) {
     let report = Report::new();
     for (name, peer) in bank.peers() {
         let behind_nginx = name == "through NGINX";
@@ -44,10 +55,10 @@ fn contract(driver: Driver, sockets: Sockets, workers: usize) {
             name,
             behind_nginx,
             peer,
-            bank: &bank,
+            bank,
             report: &report,
         };
-        routes::check(&place, driver);
+        routes::check(&place);
         bodies::check(&place);
         money::check(&place);
         extratos::check(&place);

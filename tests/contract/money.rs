@@ -160,7 +160,7 @@ fn a_new_cliente_is_served_at_once(place: &Place) {
     let sql = format!("INSERT INTO clientes (id, limite) VALUES ({absent}, 7)");
     place
         .report
-        .ok("INSERT of a cliente", place.bank.stack.psql(&sql));
+        .ok("INSERT of a cliente", place.bank.psql(&sql));
     place.expect(&mut client, "after its INSERT", &get(&target), 200);
     place.expect(
         &mut client,

@@ -24,7 +24,7 @@ pub fn check(driver: Driver, sockets: Sockets) {
             .push(("MAX_QUEUE".to_owned(), QUEUE.to_string()));
     });
     // It keeps a connection to the replica, and would hold a place.
-    bank.stack.stop_nginx();
+    bank.stack().stop_nginx();
     let peer = bank.replica(0);
     let report = Report::new();
     connections(&peer, &report);
@@ -88,7 +88,7 @@ fn queue(bank: &Bank, peer: &Peer, report: &Report) {
         let lock = format!(
             "BEGIN; SELECT 1 FROM clientes WHERE id = {id} FOR UPDATE; SELECT pg_sleep(1.2); COMMIT"
         );
-        let holder = scope.spawn(move || bank.stack.psql(&lock));
+        let holder = scope.spawn(move || bank.psql(&lock));
         wait_for(bank, report, "PgSleep");
         report.ok("in flight", clients[0].send(transacao(id, "c", 1, "x")));
         wait_for(bank, report, "transactionid");
@@ -128,7 +128,7 @@ fn wait_for(bank: &Bank, report: &Report, event: &str) {
     let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE wait_event = '{event}'");
     let until = Instant::now() + GUARD;
     while Instant::now() < until {
-        if bank.stack.psql(&sql).is_ok_and(|count| count.trim() != "0") {
+        if bank.psql(&sql).is_ok_and(|count| count.trim() != "0") {
             return;
         }
     }

@@ -34,6 +34,13 @@ fn a_full_replica_under_epoll() {
     full::check(Driver::Epoll, Sockets::Unix);
 }
 
+/// At a replica's Unix socket, which only root can reach beside the daemon: fails without it.
+#[test]
+#[ignore = "cargo xtask compose-test runs it in containers"]
+fn the_wire_composed() {
+    wire(&Bank::composed());
+}
+
 #[test]
 #[ignore = "waits for 75 s"]
 fn an_idle_connection_is_closed() {
@@ -48,20 +55,24 @@ fn an_idle_connection_is_closed() {
 /// At once: most of it is waiting.
 fn over_both_sockets(driver: Driver) {
     thread::scope(|scope| {
-        scope.spawn(|| wire(driver, Sockets::Unix));
-        scope.spawn(|| wire(driver, Sockets::Tcp));
+        for sockets in [Sockets::Unix, Sockets::Tcp] {
+            scope.spawn(move || {
+                wire(&Bank::start_with(driver, sockets, |options| {
+                    options.replicas = 1;
+                }));
+            });
+        }
     });
 }
 
-fn wire(driver: Driver, sockets: Sockets) {
-    let bank = Bank::start_with(driver, sockets, |options| options.replicas = 1);
+fn wire(bank: &Bank) {
     let report = Report::new();
     let peer = bank.replica(0);
     thread::scope(|scope| {
         // What takes seconds of waiting takes them beside everything else.
-        scope.spawn(|| times::check(&bank, &peer, &report));
-        scope.spawn(|| framing::check(&bank, &peer, &report));
-        scope.spawn(|| pipelines::check(&bank, &peer, &report));
+        scope.spawn(|| times::check(bank, &peer, &report));
+        scope.spawn(|| framing::check(bank, &peer, &report));
+        scope.spawn(|| pipelines::check(bank, &peer, &report));
     });
     report.finish();
 }

@@ -8,6 +8,7 @@
 mod random;
 mod record;
 
+use std::fmt::Debug;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -263,7 +264,12 @@ pub fn peer(address: &Address) -> Peer {
 
 /// All clientes and rows of the database.
 pub fn contas(postgres: &Postgres) -> Vec<Conta> {
-    record::contas(&postgres.psql(record::CONTAS).expect("the database is up"))
+    contas_by(|sql| postgres.psql(sql))
+}
+
+/// The same, by any way to ask the database.
+pub fn contas_by<E: Debug>(psql: impl FnOnce(&str) -> Result<String, E>) -> Vec<Conta> {
+    record::contas(&psql(record::CONTAS).expect("the database is up"))
 }
 
 /// Asks until every one of these is answered with 200; an error after `guard`.

@@ -109,14 +109,15 @@ fn conform(driver: Driver, sockets: Sockets) {
     for ask in asks() {
         conformity.ask(&peer, &ask);
     }
-    bank.stack.stop_postgres(Shutdown::Fast);
+    bank.stack().stop_postgres(Shutdown::Fast);
     thread::scope(|scope| {
         for ask in slow_asks() {
             let (conformity, peer) = (&conformity, &peer);
             scope.spawn(move || conformity.ask(peer, &ask));
         }
     });
-    bank.stack.signal_replica(0, rustix::process::Signal::TERM);
+    bank.stack()
+        .signal_replica(0, rustix::process::Signal::TERM);
     drains(&conformity, &peer);
     conformity.all_were_seen();
     conformity.report.finish();
