@@ -3,6 +3,8 @@
 //! The only reader of the environment. `--help` prints what stands here; a bad value stops the
 //! start with a sentence. Secrets are never printed, nor part of an error.
 
+mod password;
+
 use crate::limits;
 use crate::pg::Target;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -16,7 +18,8 @@ use std::str::FromStr;
     name = "crebito",
     version,
     about = "A bank server for the Rinha de Backend 2024/Q1.",
-    after_help = "PGPASSWORD is used when DATABASE_URL has no password. \
+    after_help = "PGPASSWORD, or the file that PGPASSWORD_FILE names (read once, at the start), \
+                  is used when DATABASE_URL has no password. \
                   SIGTERM and SIGINT drain: the process ends within 10 s with status 0."
 )]
 struct Arguments {
@@ -158,9 +161,10 @@ pub fn read() -> Result<Command, String> {
             "DATABASE_URL is not set: it says where PostgreSQL is, \
          for example postgres://user:password@127.0.0.1:5432/database",
         )?;
-    let password = std::env::var("PGPASSWORD")
-        .ok()
-        .filter(|password| !password.is_empty());
+    let password = password::choose(
+        std::env::var("PGPASSWORD").ok(),
+        std::env::var_os("PGPASSWORD_FILE"),
+    )?;
     let database = Target::parse(url, password.as_deref())
         .map_err(|error| format!("DATABASE_URL is not understood: {error}"))?;
     let check = arguments.check;

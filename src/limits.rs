@@ -42,6 +42,8 @@ pub const QUEUE_SETTABLE_MAX: usize = 1 << 20;
 pub const CONNECTIONS_SETTABLE_MAX: usize = 1 << 20;
 /// What `WORKERS` may be set to.
 pub const WORKERS_MAX: usize = 256;
+/// Bytes of the file that `PGPASSWORD_FILE` names; more is some other file.
+pub const PASSWORD_BYTES_MAX: u64 = 1024;
 /// Clientes whose extratos are read in one flight.
 pub const FLIGHT_EXTRATOS_MAX: usize = 16;
 /// Transacoes in one flight. Above some hundreds a larger one is no cheaper for each, and the batch

@@ -44,22 +44,32 @@ fn every_method_under_epoll() {
 
 fn check(driver: Driver) {
     let postgres = server();
+    let file = tempfile::NamedTempFile::new().unwrap();
     for case in cases(&postgres) {
-        let mut settings = vec![
-            ("DATABASE_URL", case.url.as_str()),
-            ("IO_DRIVER", driver.as_str()),
-            ("LOG", "debug"),
-        ];
-        settings.extend(case.password.map(|password| ("PGPASSWORD", password)));
-        let ended = run(&["--check"], &settings);
-        let context = format!("{} {:?}: {ended:#?}", case.url, case.password);
-        assert_eq!(ended.status.success(), case.expected.is_ok(), "{context}");
-        for part in case.expected.err().unwrap_or_default() {
-            assert!(ended.output().contains(part), "no {part:?}: {context}");
+        check_case(driver, &case, case.password.map(|own| ("PGPASSWORD", own)));
+        if let Some(password) = case.password {
+            std::fs::write(&file, format!("{password}\n")).unwrap();
+            let path = file.path().to_str().unwrap();
+            check_case(driver, &case, Some(("PGPASSWORD_FILE", path)));
         }
-        assert_no_secret(&ended.output(), &context);
     }
     check_running(&postgres, driver);
+}
+
+fn check_case(driver: Driver, case: &Case, password: Option<(&str, &str)>) {
+    let mut settings = vec![
+        ("DATABASE_URL", case.url.as_str()),
+        ("IO_DRIVER", driver.as_str()),
+        ("LOG", "debug"),
+    ];
+    settings.extend(password);
+    let ended = run(&["--check"], &settings);
+    let context = format!("{} {password:?}: {ended:#?}", case.url);
+    assert_eq!(ended.status.success(), case.expected.is_ok(), "{context}");
+    for part in case.expected.err().unwrap_or_default() {
+        assert!(ended.output().contains(part), "no {part:?}: {context}");
+    }
+    assert_no_secret(&ended.output(), &context);
 }
 
 /// A replica that serves with a password, and one that keeps trying with a wrong one.

@@ -115,7 +115,8 @@ fn logins_that_fail() {
     let asks = "PostgreSQL asks for ";
     let clear_tcp = format!("{asks}the password in clear text, which is only sent over a Unix");
     check("clear, TCP", TCP, &[clear()], &clear_tcp, "");
-    let missing = format!("{asks}a password: give it in DATABASE_URL or in PGPASSWORD");
+    let missing =
+        format!("{asks}a password: give it in DATABASE_URL, PGPASSWORD or PGPASSWORD_FILE");
     for method in [clear(), md5(), sasl()] {
         check("no password", WITHOUT, &[method], &missing, "");
     }

@@ -31,6 +31,7 @@ fn help_names_every_setting_with_its_default() {
         ("MAX_QUEUE", "[default: 8192]"),
         ("LOG", "[default: info]"),
         ("PGPASSWORD", ""),
+        ("PGPASSWORD_FILE", ""),
         ("--check", ""),
         ("health", ""),
     ];
@@ -80,6 +81,11 @@ fn a_bad_setting_stops_the_start_with_a_sentence() {
             assert_sentence(&ended, &[setting.0]);
         }
     }
+    let file = ("PGPASSWORD_FILE", "/nowhere/secret");
+    let both = run(&[], &[NOWHERE, file, ("PGPASSWORD", "hush")]);
+    assert_sentence(&both, &["PGPASSWORD and PGPASSWORD_FILE"]);
+    assert!(!both.stderr.contains("hush"), "{both:?}");
+    assert_sentence(&run(&[], &[NOWHERE, file]), &["/nowhere/secret"]);
     assert_sentence(&run(&[], &[]), &["DATABASE_URL"]);
     assert_sentence(&run(&["--no-such-flag"], &[NOWHERE]), &["no_such_flag"]);
 }

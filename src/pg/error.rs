@@ -113,7 +113,9 @@ pub enum HandshakeError {
     #[error("{0}{advice}", advice = advice(.0))]
     Server(ServerError),
     /// The server asks for a password, and there is none.
-    #[error("PostgreSQL asks for a password: give it in DATABASE_URL or in PGPASSWORD")]
+    #[error(
+        "PostgreSQL asks for a password: give it in DATABASE_URL, PGPASSWORD or PGPASSWORD_FILE"
+    )]
     PasswordMissing,
     /// The server asks for the bare password where others may listen.
     #[error(
@@ -164,7 +166,9 @@ impl From<LinkError> for HandshakeError {
 /// What the user may do about an error at start-up.
 fn advice(error: &ServerError) -> &'static str {
     match error.sqlstate() {
-        "28P01" => " (the user or the password in DATABASE_URL or PGPASSWORD is wrong)",
+        "28P01" => {
+            " (the user or the password in DATABASE_URL, PGPASSWORD or PGPASSWORD_FILE is wrong)"
+        }
         "28000" => " (the server's pg_hba.conf does not let this user in from here)",
         "3D000" => " (create the database, or correct its name in DATABASE_URL)",
         "42501" => " (grant it to the user of DATABASE_URL)",
