@@ -5,36 +5,33 @@
 //! are such that an unconfined kernel does nothing harmful, and never answers EPERM to root with
 //! CAP_SYS_ADMIN: what says EPERM is the filter.
 
-use std::ffi::{c_char, c_int, c_long, c_ulong, c_void};
+use std::ffi::{c_char, c_int, c_long, c_ulong};
 use std::ptr::null;
+
+/// Ends with NUL, or is null.
+type Text = *const c_char;
 
 unsafe extern "C" {
     fn syscall(number: c_long, ...) -> c_long;
     fn _exit(status: c_int) -> !;
-    fn mkdir(path: *const c_char, mode: u32) -> c_int;
-    fn rename(from: *const c_char, to: *const c_char) -> c_int;
-    fn symlink(target: *const c_char, path: *const c_char) -> c_int;
-    fn link(from: *const c_char, to: *const c_char) -> c_int;
-    fn mkfifo(path: *const c_char, mode: u32) -> c_int;
-    fn truncate(path: *const c_char, length: c_long) -> c_int;
-    fn chown(path: *const c_char, user: u32, group: u32) -> c_int;
-    fn chroot(path: *const c_char) -> c_int;
-    fn mount(
-        source: *const c_char,
-        target: *const c_char,
-        kind: *const c_char,
-        flags: c_ulong,
-        data: *const c_void,
-    ) -> c_int;
-    fn umount2(path: *const c_char, flags: c_int) -> c_int;
+    fn mkdir(path: Text, mode: u32) -> c_int;
+    fn rename(from: Text, to: Text) -> c_int;
+    fn symlink(target: Text, path: Text) -> c_int;
+    fn link(from: Text, to: Text) -> c_int;
+    fn mkfifo(path: Text, mode: u32) -> c_int;
+    fn truncate(path: Text, length: c_long) -> c_int;
+    fn chown(path: Text, user: u32, group: u32) -> c_int;
+    fn chroot(path: Text) -> c_int;
+    fn mount(source: Text, target: Text, kind: Text, flags: c_ulong, data: Text) -> c_int;
+    fn umount2(path: Text, flags: c_int) -> c_int;
     fn unshare(flags: c_int) -> c_int;
     fn setns(descriptor: c_int, kind: c_int) -> c_int;
     fn ptrace(request: c_long, ...) -> c_long;
     fn kill(pid: c_int, signal: c_int) -> c_int;
-    fn memfd_create(name: *const c_char, flags: u32) -> c_int;
+    fn memfd_create(name: Text, flags: u32) -> c_int;
     fn inotify_init1(flags: c_int) -> c_int;
     fn personality(persona: c_ulong) -> c_int;
-    fn swapon(path: *const c_char, flags: c_int) -> c_int;
+    fn swapon(path: Text, flags: c_int) -> c_int;
     fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int;
     fn socketpair(family: c_int, kind: c_int, protocol: c_int, pair: *mut c_int) -> c_int;
     fn ioctl(descriptor: c_int, request: c_ulong, ...) -> c_int;
