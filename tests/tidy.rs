@@ -83,7 +83,7 @@ fn files() -> Vec<PathBuf> {
                 folders.extend((!made).then_some(path));
             } else if matches!(
                 path.extension().and_then(|extension| extension.to_str()),
-                Some("rs" | "sql" | "sh" | "lua")
+                Some("rs" | "sql" | "sh" | "lua" | "js")
             ) {
                 files.push(path);
             }

@@ -120,6 +120,12 @@ impl Home {
             .map_err(Error::while_doing(self.run.display()))
     }
 
+    /// A place of this name in the folder of the state, which is made; the place is not.
+    pub(crate) fn private(&self, name: &str) -> Result<PathBuf, Error> {
+        self.make_folder()?;
+        Ok(self.folder.join(name))
+    }
+
     fn make_folder(&self) -> Result<(), Error> {
         fs::create_dir_all(&self.folder).map_err(|reason| self.advised(&self.folder, &reason))
     }

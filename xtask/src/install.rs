@@ -17,6 +17,8 @@ pub enum Need {
     Nginx,
     /// wrk.
     Wrk,
+    /// python3 with what `python3 -m venv` wants, which Debian packs by itself.
+    PythonVenv,
 }
 
 impl Need {
@@ -25,6 +27,7 @@ impl Need {
             Need::PostgreSql => "postgresql",
             Need::Nginx => "nginx",
             Need::Wrk => "wrk",
+            Need::PythonVenv => "python3-venv",
         }
     }
 
@@ -35,6 +38,7 @@ impl Need {
                 .try_for_each(|program| programs::postgresql(program).map(drop)),
             Need::Nginx => programs::nginx().map(drop),
             Need::Wrk => programs::wrk().map(drop),
+            Need::PythonVenv => programs::python_venv(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod error;
 mod folder;
 pub mod home;
 pub mod install;
+pub mod k6;
 mod machine;
 mod postmaster;
 mod process;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -14,6 +15,7 @@ use xtask::checkout::checkout;
 use xtask::down;
 use xtask::home::Home;
 use xtask::install::{self, Need};
+use xtask::k6;
 use xtask::stack::{Driver, Options, Sockets};
 use xtask::up::{self, Up};
 
@@ -52,6 +54,39 @@ enum Task {
     },
     /// Drives a fresh, durable stack with the contest's mix; prints what it did and what it cost
     Bench(BenchArguments),
+    /// Loads the running bank as the contest does, with k6: an open model, its checks, 4 minutes
+    K6(K6Arguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct K6Arguments {
+    /// The script of perf/k6 to run
+    #[arg(value_enum, default_value_t = Scenario::Contest)]
+    scenario: Scenario,
+    /// The bank; without it, the one that `cargo xtask up` runs
+    #[arg(long)]
+    url: Option<String>,
+    /// Where the figures go
+    #[arg(long, value_enum, default_value_t = k6::Mode::Dev)]
+    mode: k6::Mode,
+    /// Where `--mode prod` writes its reports, instead of .crebito/k6
+    #[arg(long, value_name = "FOLDER")]
+    reports: Option<PathBuf>,
+    /// How long the load grows, in seconds
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    ramp: u64,
+    /// How long it then stays, in seconds
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    hold: u64,
+    /// Before the load the contest's validations, which want a fresh bank
+    #[arg(long)]
+    validate: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Scenario {
+    /// The contest's load
+    Contest,
 }
 
 #[derive(Debug, clap::Args)]
@@ -144,6 +179,23 @@ impl UpArguments {
     }
 }
 
+impl K6Arguments {
+    fn task(self) -> k6::Task {
+        let Scenario::Contest = self.scenario;
+        k6::Task {
+            url: self.url,
+            mode: self.mode,
+            reports: self.reports,
+            options: k6::Options {
+                ramp: Duration::from_secs(self.ramp),
+                hold: Duration::from_secs(self.hold),
+                validate: self.validate,
+                ..k6::Options::default()
+            },
+        }
+    }
+}
+
 impl BenchArguments {
     fn bench(&self) -> Bench {
         let options = Options {
@@ -203,6 +255,11 @@ fn run(task: Task) -> Result<ExitCode, Error> {
         Task::Clean => down::clean(&Home::find()?)?,
         Task::Test { arguments } => return test(&arguments),
         Task::Bench(arguments) => bench::bench(&arguments.bench())?,
+        Task::K6(arguments) => {
+            // k6 hears Ctrl-C as well, and still says what it has.
+            interrupts()?;
+            k6::task(&arguments.task())?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

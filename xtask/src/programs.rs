@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::error::Error;
 
@@ -45,6 +45,20 @@ pub fn nginx() -> Result<PathBuf, Error> {
 /// The load generator of the benchmark.
 pub fn wrk() -> Result<PathBuf, Error> {
     on_path("wrk").ok_or_else(|| Error::new("`wrk` is not on this machine"))
+}
+
+/// A python3 that can make virtual environments with pip in them.
+pub(crate) fn python_venv() -> Result<(), Error> {
+    let mut python = Command::new("python3");
+    python
+        .args(["-c", "import ensurepip, venv"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    match python.status() {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err(Error::new("python3 with venv is not on this machine")),
+    }
 }
 
 /// What `program --version` (or `-v`) says, on one line.

@@ -1,0 +1,158 @@
+//! The contest's load by k6: that a good bank passes, and that none of a bad one's faults does.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed step is a failed test"
+)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use xtask::k6::{self, Options, Summary};
+
+/// A few seconds of the load, growing to all of it.
+fn short(url: &str) -> Summary {
+    let options = Options {
+        ramp: Duration::from_secs(1),
+        hold: Duration::from_secs(1),
+        ..Options::default()
+    };
+    k6::contest(url, &options).unwrap()
+}
+
+/// A peer that gives every transacao and every extrato the same answer, and counts connections.
+fn peer(transacao: &'static str, extrato: &'static str) -> (String, Arc<AtomicU64>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let connections = Arc::new(AtomicU64::new(0));
+    let count = connections.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            count.fetch_add(1, Ordering::Relaxed);
+            thread::spawn(move || answer(&stream, transacao, extrato));
+        }
+    });
+    (url, connections)
+}
+
+/// Answers until the client closes: it keeps its connection if the client does.
+fn answer(stream: &TcpStream, transacao: &str, extrato: &str) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut first = String::new();
+        let mut length = 0;
+        reader.read_line(&mut first).ok().filter(|&read| read > 0)?;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok().filter(|&read| read > 0)?;
+            let line = line.trim().to_ascii_lowercase();
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().ok()?;
+            }
+            assert_ne!(
+                line, "connection: close",
+                "the contest's tool says no such thing"
+            );
+            if line.is_empty() {
+                break;
+            }
+        }
+        reader.read_exact(&mut vec![0; length]).ok()?;
+        let body = if first.starts_with("GET") {
+            extrato
+        } else {
+            transacao
+        };
+        let (status, body) = body.split_once(' ')?;
+        let head = format!(
+            "HTTP/1.1 {status} -\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        (&*stream)
+            .write_all(format!("{head}{body}").as_bytes())
+            .ok()?;
+    }
+}
+
+#[test]
+fn a_right_answer_passes_over_one_connection_for_each_request() {
+    let (url, connections) = peer(
+        r#"200 {"limite":100,"saldo":-100}"#,
+        r#"200 {"saldo":{"total":-100,"limite":100},"ultimas_transacoes":[]}"#,
+    );
+    let summary = short(&url);
+    assert!(summary.passed, "{summary:#?}");
+    assert_eq!((summary.inconsistencies, summary.failed_checks), (0, 0));
+    // The area under the rates, which both ends of each second may miss by a little.
+    let expected = [("debitos", 330), ("creditos", 165), ("extratos", 15)];
+    for (name, expected) in expected {
+        let kind = &summary.kinds[name];
+        let statuses: Vec<_> = kind.statuses.iter().collect();
+        assert_eq!(statuses, [(&"200".to_owned(), &kind.requests)], "{name}");
+        assert_eq!(kind.non_2xx(), 0);
+        assert!(
+            kind.requests.abs_diff(expected) <= expected / 5,
+            "{name}: {}",
+            kind.requests
+        );
+        let times = kind.latency_us;
+        let sorted = [0, times.p50, times.p90, times.p98, times.p99, times.max];
+        assert!(sorted.is_sorted() && times.p50 > 0, "{name}: {times:?}");
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), summary.requests);
+}
+
+#[test]
+fn each_fault_of_a_bank_fails_the_run() {
+    const GOOD: &str = r#"200 {"limite":100,"saldo":0}"#;
+    const GOOD_EXTRATO: &str = r#"200 {"saldo":{"total":0,"limite":100}}"#;
+    // A bank's two answers; whether they are inconsistent; which kinds have what is not 2xx.
+    let check = |transacao, extrato, inconsistent: bool, non_2xx: &[&str]| {
+        let (url, _) = peer(transacao, extrato);
+        let summary = short(&url);
+        let case = format!("{transacao} {extrato}: {summary:#?}");
+        assert!(!summary.passed && summary.failed_checks > 0, "{case}");
+        assert!(!summary.failed_check_names.is_empty(), "{case}");
+        assert_eq!(summary.inconsistencies > 0, inconsistent, "{case}");
+        let seen = summary.kinds.iter().filter(|(_, kind)| kind.non_2xx() > 0);
+        let seen: Vec<&str> = seen.map(|(name, _)| name.as_str()).collect();
+        assert_eq!(seen, non_2xx, "{case}");
+    };
+    check(
+        r#"200 {"limite":100,"saldo":-101}"#,
+        GOOD_EXTRATO,
+        true,
+        &[],
+    );
+    check(r#"200 {"limite":100}"#, GOOD_EXTRATO, true, &[]);
+    check("200 no JSON", GOOD_EXTRATO, true, &[]);
+    check(
+        GOOD,
+        r#"200 {"saldo":{"total":-101,"limite":100}}"#,
+        true,
+        &[],
+    );
+    check("422 {}", GOOD_EXTRATO, false, &["creditos", "debitos"]);
+    check("503 {}", GOOD_EXTRATO, false, &["creditos", "debitos"]);
+    check("418 {}", GOOD_EXTRATO, false, &["creditos", "debitos"]);
+    check(GOOD, "404 {}", false, &["extratos"]);
+}
+
+#[test]
+fn nobody_there_is_a_failed_run_and_no_error() {
+    // Bound and let go again: nobody listens.
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let summary = short(&format!("http://{address}"));
+    assert!(!summary.passed);
+    for (name, kind) in &summary.kinds {
+        assert_eq!(kind.statuses.get("0"), Some(&kind.requests), "{name}");
+    }
+}
