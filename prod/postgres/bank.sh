@@ -1,0 +1,36 @@
+#!/bin/sh
+# Makes database and role `crebito`, runs sql/ and grants the role what the procedures need: read
+# all, write a transacao, change saldo and n. It can neither change what was written nor delete.
+#
+# The image's entrypoint runs this once, on an empty volume; by hand it does no harm, and brings an
+# upgrade's procedures or a new password: docker compose exec db sh /docker-entrypoint-initdb.d/bank.sh
+set -eu
+
+PGPASSWORD=$(cat "${POSTGRES_PASSWORD_FILE:-/run/secrets/postgres_password}")
+export PGPASSWORD
+
+ask() {
+    psql -XAtq -v ON_ERROR_STOP=1 -U "${POSTGRES_USER:-postgres}" "$@"
+}
+
+ask -d "${POSTGRES_DB:-postgres}" <<'SQL'
+\set password `cat /run/secrets/crebito_password`
+SELECT 'CREATE ROLE crebito LOGIN'
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'crebito') \gexec
+SET password_encryption = 'scram-sha-256';
+ALTER ROLE crebito PASSWORD :'password';
+SELECT 'CREATE DATABASE crebito'
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'crebito') \gexec
+SQL
+
+for file in /sql/*.sql; do
+    ask -d crebito -f "$file"
+done
+
+ask -d crebito <<'SQL'
+REVOKE CONNECT, TEMPORARY ON DATABASE crebito FROM PUBLIC;
+GRANT CONNECT ON DATABASE crebito TO crebito;
+GRANT USAGE ON SCHEMA banco TO crebito;
+GRANT SELECT, UPDATE (saldo, n) ON banco.clientes TO crebito;
+GRANT SELECT, INSERT ON banco.transacoes TO crebito;
+SQL

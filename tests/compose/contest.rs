@@ -1,0 +1,27 @@
+//! What the contest's composition has for itself.
+
+use crate::composition::{CONTEST, file};
+
+#[test]
+fn its_variables_and_their_defaults_are_those_of_the_env_file() {
+    let text = file(CONTEST);
+    let env = file(".env");
+    let settings = env.lines().filter_map(|line| line.split_once('='));
+    let settings = settings.filter(|(name, _)| !name.starts_with('#'));
+    let (mut names, mut expected) = (Vec::new(), Vec::new());
+    for (name, default) in settings {
+        expected.push(name);
+        assert!(
+            text.contains(&format!("${{{name}:-{default}}}")),
+            "{name}: two defaults"
+        );
+    }
+    for rest in text.split("${").skip(1) {
+        names.extend(rest.split(":-").next());
+    }
+    expected.sort_unstable();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names, expected);
+    assert!(names.contains(&"POSTGRES_PASSWORD") && names.contains(&"CREBITO_IMAGE"));
+}
