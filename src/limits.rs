@@ -90,6 +90,8 @@ pub const STATEMENT_MS: u64 = 2_000;
 pub const RECONNECT_MS_MAX: u64 = 250;
 /// While draining, new connections are still taken for so long.
 pub const DRAIN_ACCEPT_MS: u64 = 1_000;
+/// A Unix socket whose path is gone is closed once nobody has come for so long.
+pub const DRAIN_CLOSING_MS: u64 = 20;
 /// While draining, idle connections are closed after so long.
 pub const DRAIN_IDLE_MS: u64 = 3_000;
 /// The process ends within this of the signal.

@@ -116,6 +116,7 @@ pub(super) async fn accept(
     bound: Bound,
     admission: Admission,
 ) -> io::Result<()> {
+    worker.listening.update(|count| count + 1);
     match bound {
         Bound::Tcp(listener) => {
             let listener = monoio::net::TcpListener::from_std(listener)?;
@@ -125,25 +126,35 @@ pub(super) async fn accept(
                     (stream, Some(fd))
                 })
             };
-            accept_each(&worker, accept, admission).await;
+            accept_each(&worker, accept, admission, None::<fn()>).await;
         }
         Bound::Unix(listener, path) => {
             let listener = monoio::net::UnixListener::from_std(listener)?;
             let accept = || async { listener.accept().await.map(|(stream, _)| (stream, None)) };
-            accept_each(&worker, accept, admission).await;
             // Who connects from here on is told at once, and may go elsewhere.
-            let _ = std::fs::remove_file(path);
+            let forsake = || drop(std::fs::remove_file(path));
+            accept_each(&worker, accept, admission, Some(forsake)).await;
         }
     }
+    worker.listening.update(|count| count - 1);
     Ok(())
 }
 
-async fn accept_each<S, A>(worker: &Rc<Worker>, accept: impl Fn() -> A, admission: Admission)
-where
+/// Accepts until the drain says that it is over. Whoever has connected by then may have sent a
+/// request, which a closing listener would break: so where nobody new can come once the address is
+/// forsaken, all who have come are taken in before. (A TCP port cannot be left in that order.)
+async fn accept_each<S, A>(
+    worker: &Rc<Worker>,
+    accept: impl Fn() -> A,
+    admission: Admission,
+    mut forsake: Option<impl FnOnce()>,
+) where
     S: AsyncReadRent + AsyncWriteRent + Split + 'static,
     A: Future<Output = io::Result<(S, Option<RawFd>)>>,
 {
     let (mut pace, mut failures) = (Pace::default(), Repeats::default());
+    let can_forsake = forsake.is_some();
+    let quiet = Duration::from_millis(limits::DRAIN_CLOSING_MS);
     loop {
         let mut accepting = pin!(accept());
         let mut waited = false;
@@ -155,10 +166,22 @@ where
             }
         })
         .await;
-        match accepted {
+        let accepted = match accepted {
+            Some(accepted) => accepted,
+            None if can_forsake => {
+                if let Some(forsake) = forsake.take() {
+                    forsake();
+                }
+                match monoio::time::timeout(quiet, accepting).await {
+                    Ok(accepted) => accepted,
+                    Err(_) => return,
+                }
+            }
             None => return,
-            Some(Ok((stream, tcp))) => take_in(worker, admission, stream, tcp),
-            Some(Err(error)) => {
+        };
+        match accepted {
+            Ok((stream, tcp)) => take_in(worker, admission, stream, tcp),
+            Err(error) => {
                 if let Some(times) = failures.worth_a_line(&error.to_string()) {
                     log::warn!("a connection could not be accepted ({times} times): {error}");
                 }

@@ -35,6 +35,8 @@ pub(super) struct Worker {
     /// The listeners are to close.
     pub(super) accepting_over: Signal,
     drain_since_ms: Cell<Option<u64>>,
+    /// Listeners that are still open.
+    pub(super) listening: Cell<usize>,
     date: Cell<Date>,
     date_second: Cell<u64>,
     /// The body of the answer that is being written, reused.
@@ -70,6 +72,7 @@ impl Worker {
             session_overdue: Signal::default(),
             accepting_over: Signal::default(),
             drain_since_ms: Cell::new(None),
+            listening: Cell::new(0),
             date: Cell::new(date_at(second)),
             date_second: Cell::new(second),
             body: RefCell::new(Vec::new()),
@@ -252,7 +255,9 @@ impl Worker {
             let drained_ms = self.now_ms() - since;
             // Half a second is kept for the way out.
             drained_ms + 500 >= limits::DRAIN_MS
-                || (drained_ms > limits::DRAIN_ACCEPT_MS && self.connections.borrow().is_empty())
+                || (drained_ms > limits::DRAIN_ACCEPT_MS
+                    && self.listening.get() == 0
+                    && self.connections.borrow().is_empty())
         })
     }
 }
