@@ -119,6 +119,12 @@ impl Exchange {
             return false;
         }
         std::mem::swap(&mut *out, empty);
+        drop(out);
+        if empty.len() >= limits::WRITE_BYTES_MAX {
+            // The read half may have waited for this room; under epoll the write that follows can
+            // be over at once, and nobody else would have it look again.
+            self.touch();
+        }
         true
     }
 

@@ -101,6 +101,17 @@ impl Client {
         Ok(client)
     }
 
+    /// A second hold on the same connection, which has read nothing: one sends, one receives.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            stream: match &self.stream {
+                Stream::Tcp(s) => Stream::Tcp(s.try_clone()?),
+                Stream::Unix(s) => Stream::Unix(s.try_clone()?),
+            },
+            buffer: Vec::new(),
+        })
+    }
+
     /// Changes how long a read or a write may hang.
     pub fn set_guard(&mut self, guard: Duration) -> io::Result<()> {
         match &self.stream {

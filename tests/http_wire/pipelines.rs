@@ -1,5 +1,6 @@
 //! Many requests in one write, one request in many, and what a connection's order promises.
 
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -29,11 +30,37 @@ pub fn check(bank: &Bank, peer: &Peer, report: &Report) {
     }
     pipelined(bank, peer, report, "byte by byte", 9, 1, PAUSE);
     pipelined(bank, peer, report, "in pieces of three", 9, 3, PAUSE);
+    late_reader(peer, report);
     chunks_of_a_byte(bank, peer, report);
     half_closed(bank, peer, report);
     expectations(bank, peer, report);
     nothing_after_close(bank, peer, report);
     refused_in_the_middle(bank, peer, report);
+}
+
+/// Who asks for much and reads late, when every buffer on the way is full, gets every answer.
+fn late_reader(peer: &Peer, report: &Report) {
+    // TCP's buffers grow to megabytes before they are full.
+    let count = match peer {
+        Peer::Unix(_) => 5_000,
+        Peer::Tcp(_) => 60_000,
+    };
+    let mut reader = connect(peer);
+    let Some(mut writer) = report.ok("late reader", reader.try_clone()) else {
+        return;
+    };
+    thread::scope(|scope| {
+        let sent = scope.spawn(move || writer.send(get("/healthz").repeat(count)));
+        thread::sleep(Duration::from_millis(500));
+        let mut answered = 0;
+        while answered < count && reader.receive().is_ok_and(|answer| answer.status == 200) {
+            answered += 1;
+        }
+        report.equal("late reader: answers", answered, count);
+        drop(reader);
+        let sent = sent.join().expect("sending does not panic");
+        report.ok("late reader: requests", sent);
+    });
 }
 
 /// Mixed requests about one cliente, whose saldo each of them knows.
