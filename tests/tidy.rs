@@ -71,7 +71,9 @@ fn files() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = ["src", "tests", "sql", "xtask", "fuzz", "benches", "perf"]
         .map(|name| top.join(name))
         .into();
-    let mut files = Vec::from(["nginx.conf", "Dockerfile", ".ci/run"].map(|name| top.join(name)));
+    let mut files = Vec::from(["nginx.conf", "Dockerfile"].map(|name| top.join(name)));
+    let scripts = fs::read_dir(top.join(".ci")).into_iter().flatten();
+    files.extend(scripts.flatten().map(|entry| entry.path()));
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
