@@ -61,6 +61,11 @@ pub const ANSWER_BYTES_MAX: usize = 256;
 /// default, when every peer is hostile; an idle connection takes 3 KB).
 pub const CONNECTION_BYTES_MAX: usize =
     REQUEST_BYTES_MAX + 2 * (WRITE_BYTES_MAX + CONNECTION_OPERATIONS_MAX * ANSWER_BYTES_MAX);
+/// An extrato's answer at most, head included, with every character of its descricoes escaped.
+pub const EXTRATO_ANSWER_BYTES_MAX: usize = 2 * 1024;
+/// What one connection takes at most behind a proxy that sends one request at a time on each, as
+/// NGINX does: that request, and one answer twice, in buffers that may be twice as long.
+pub const PROXIED_CONNECTION_BYTES_MAX: usize = REQUEST_BYTES_MAX + 4 * EXTRATO_ANSWER_BYTES_MAX;
 /// An empty write buffer that is larger than this is let go.
 pub const WRITE_BYTES_KEPT: usize = 2048;
 /// A PostgreSQL message longer than this ends the session.
@@ -97,6 +102,7 @@ pub const DRAIN_IDLE_MS: u64 = 3_000;
 /// The process ends within this of the signal.
 pub const DRAIN_MS: u64 = 10_000;
 
+const _: () = assert!(PROXIED_CONNECTION_BYTES_MAX < CONNECTION_BYTES_MAX);
 const _: () = assert!(CHUNK_LINE_BYTES_MAX < BODY_BYTES_MAX);
 const _: () = assert!(CONNECTION_OPERATIONS_MAX <= QUEUE_MAX);
 const _: () = assert!(FLIGHT_TRANSACOES_MAX <= QUEUE_MAX);

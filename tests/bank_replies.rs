@@ -6,6 +6,7 @@ use crebito::bank::{
     Descricao, Outcome, STATEMENTS, Transacao, append_extrato, append_insert, append_lote,
     decode_insert, decode_lote,
 };
+use crebito::limits;
 use crebito::pg::{ReplyDecoder, Rows, oid};
 use proptest::prelude::*;
 
@@ -252,6 +253,19 @@ fn extratos() {
         );
         assert_eq!(body, expected.unwrap_or_default());
     }
+}
+
+#[test]
+fn the_longest_extrato_is_within_its_bound() {
+    let descricao = "\u{1}".repeat(limits::DESCRICAO_CHARS_MAX);
+    let mut row = extrato_row(Some((i64::MAX, "c", &descricao, READ_AT)));
+    row[..2].clone_from_slice(&[int8(-i64::MAX), int8(i64::MAX)]);
+    let rows = vec![row; limits::EXTRATO_ROWS_MAX];
+    let mut body = Vec::new();
+    with_rows(&rows, |rows| append_json(&mut body, rows)).expect("rows of an extrato");
+    assert!(body.len() > 1_500, "{}", String::from_utf8_lossy(&body));
+    // A small answer's whole length is more than any head's.
+    assert!(body.len() + limits::ANSWER_BYTES_MAX <= limits::EXTRATO_ANSWER_BYTES_MAX);
 }
 
 #[test]
