@@ -68,9 +68,11 @@ fn faults(path: &str, text: &str) -> Vec<String> {
 /// Every text file of the house, by its path from the top.
 fn files() -> Vec<PathBuf> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders: Vec<PathBuf> = ["src", "tests", "sql", "xtask", "fuzz", "benches", "perf"]
-        .map(|name| top.join(name))
-        .into();
+    let mut folders: Vec<PathBuf> = [
+        "src", "tests", "sql", "prod", "xtask", "fuzz", "benches", "perf",
+    ]
+    .map(|name| top.join(name))
+    .into();
     let mut files = Vec::from(["nginx.conf", "Dockerfile"].map(|name| top.join(name)));
     let scripts = fs::read_dir(top.join(".ci")).into_iter().flatten();
     files.extend(scripts.flatten().map(|entry| entry.path()));

@@ -1,9 +1,8 @@
 #!/bin/sh
-# Makes database and role `crebito`, runs sql/ and grants the role what the procedures need: read
-# all, write a transacao, change saldo and n. It can neither change what was written nor delete.
+# Makes database and role `crebito`, runs sql/, and grants the role what the procedures need.
 #
 # The image's entrypoint runs this once, on an empty volume; by hand it does no harm, and brings an
-# upgrade's procedures or a new password: docker compose exec db sh /docker-entrypoint-initdb.d/bank.sh
+# upgrade's procedures or a new password: docker compose exec -T db sh /bank/bank.sh
 set -eu
 
 PGPASSWORD=$(cat "${POSTGRES_PASSWORD_FILE:-/run/secrets/postgres_password}")
@@ -23,14 +22,6 @@ SELECT 'CREATE DATABASE crebito'
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'crebito') \gexec
 SQL
 
-for file in /sql/*.sql; do
+for file in /sql/*.sql /bank/grants.sql; do
     ask -d crebito -f "$file"
 done
-
-ask -d crebito <<'SQL'
-REVOKE CONNECT, TEMPORARY ON DATABASE crebito FROM PUBLIC;
-GRANT CONNECT ON DATABASE crebito TO crebito;
-GRANT USAGE ON SCHEMA banco TO crebito;
-GRANT SELECT, UPDATE (saldo, n) ON banco.clientes TO crebito;
-GRANT SELECT, INSERT ON banco.transacoes TO crebito;
-SQL

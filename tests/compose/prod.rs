@@ -185,3 +185,54 @@ fn k6_is_a_profile_outside_of_the_limits() {
     assert!(k6.get("deploy").is_none() && k6.get("ports").is_none());
     assert_eq!(k6.get("read_only").and_then(Yaml::as_bool), Some(true));
 }
+
+#[test]
+fn the_bank_is_made_by_files_that_are_mounted() {
+    let db = &services(PROD)["db"];
+    let volumes = strings(db.get("volumes"));
+    for volume in [
+        "./postgres/bank.sh:/docker-entrypoint-initdb.d/bank.sh:ro",
+        "./postgres:/bank:ro",
+        "../sql:/sql:ro",
+    ] {
+        assert!(volumes.iter().any(|found| found == volume), "{volume}");
+    }
+    let script = file("prod/postgres/bank.sh");
+    assert!(script.contains("for file in /sql/*.sql /bank/grants.sql;"));
+    // The role may do no more than this.
+    let grants = file("prod/postgres/grants.sql");
+    let grants: Vec<&str> = grants
+        .lines()
+        .filter(|line| line.starts_with("GRANT"))
+        .collect();
+    assert_eq!(
+        grants,
+        [
+            r#"GRANT CONNECT ON DATABASE :"database" TO crebito;"#,
+            "GRANT USAGE ON SCHEMA banco TO crebito;",
+            "GRANT SELECT, UPDATE (saldo, n) ON banco.clientes TO crebito;",
+            "GRANT SELECT, INSERT ON banco.transacoes TO crebito;",
+        ]
+    );
+}
+
+#[test]
+fn the_unit_allows_the_calls_of_the_seccomp_profile_and_clone3() {
+    let unit = file("prod/systemd/crebito@.service");
+    let lines = unit
+        .lines()
+        .filter_map(|line| line.strip_prefix("SystemCallFilter="));
+    let mut found: Vec<String> = lines
+        .flat_map(|line| line.split(' ').map(str::to_owned))
+        .collect();
+    let profile = YamlLoader::load_from_str(&file("seccomp.json")).unwrap();
+    let rules = profile[0]["syscalls"].as_vec().unwrap();
+    let mut expected: Vec<String> = rules
+        .iter()
+        .flat_map(|rule| strings(Some(&rule["names"])))
+        .collect();
+    found.sort();
+    expected.sort();
+    expected.dedup();
+    assert_eq!(found, expected);
+}

@@ -1,5 +1,8 @@
 //! A real server with sql/ run on it, and what must hold of it always.
 
+// Each test file is a crate of its own and uses a part of this.
+#![allow(dead_code)]
+
 use xtask::stack::Postgres;
 
 /// A server of our own with sql/ run on it.

@@ -1,0 +1,77 @@
+//! prod/postgres/grants.sql: a replica serves with these rights, and its role has no others.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod common;
+mod replica;
+mod sql_bank;
+
+use std::fs;
+use std::path::Path;
+
+use replica::Replica;
+use sql_bank::{INVARIANTS, run};
+use xtask::stack::{Postgres, ROLE, sql_files};
+
+/// A bank whose tables are the superuser's.
+fn bank() -> Postgres {
+    let postgres = Postgres::private(&[], &[]).unwrap();
+    let grants = Path::new(env!("CARGO_MANIFEST_DIR")).join("prod/postgres/grants.sql");
+    let files = sql_files().unwrap();
+    for file in files.iter().chain([&grants]) {
+        let sql = fs::read_to_string(file).unwrap();
+        postgres.psql(&sql).unwrap();
+    }
+    postgres
+}
+
+#[test]
+fn a_replica_serves_with_them() {
+    let bank = bank();
+    let url = bank.role_url();
+    let listen = replica::free_address().to_string();
+    let mut replica = Replica::start(&[("DATABASE_URL", &url), ("LISTEN", &listen)]);
+    replica.wait_for("/health", 200);
+    let mut client = common::Client::connect(replica.peer()).unwrap();
+    // One alone, then several in one flight, then their extrato.
+    let credit = |n: i64| common::transacao(1, "c", n, &format!("x{n}"));
+    assert_eq!(client.exchange(credit(1)).unwrap().status, 200);
+    client
+        .send((2..=20).flat_map(credit).collect::<Vec<u8>>())
+        .unwrap();
+    for _ in 2..=20 {
+        assert_eq!(client.receive().unwrap().status, 200);
+    }
+    let extrato = client.exchange(common::extrato(1)).unwrap();
+    assert_eq!(extrato.json()["saldo"]["total"], 210, "{}", extrato.text());
+    assert_eq!(run(&bank, INVARIANTS), "");
+    let calls = run(&bank, "SELECT n FROM clientes WHERE id = 1");
+    assert_eq!(calls, "20");
+}
+
+#[test]
+fn all_else_is_refused() {
+    let bank = bank();
+    run(
+        &bank,
+        "SELECT FROM InsertTransacao(1, 1000, 'c', 'descricao')",
+    );
+    for sql in [
+        "DELETE FROM banco.transacoes",
+        "UPDATE banco.transacoes SET valor = 1",
+        "TRUNCATE banco.transacoes",
+        "DROP TABLE banco.transacoes",
+        "ALTER TABLE banco.clientes DROP CONSTRAINT saldo_dentro_do_limite",
+        "UPDATE banco.clientes SET limite = 1000000000",
+        "INSERT INTO banco.clientes (id, limite) VALUES (7, 1)",
+        "DELETE FROM banco.clientes",
+        "CREATE TABLE banco.mine (n integer)",
+        "CREATE OR REPLACE FUNCTION banco.extrato(id bigint) RETURNS bigint
+         LANGUAGE sql AS 'SELECT 1'",
+        "COPY banco.clientes TO PROGRAM 'true'",
+    ] {
+        let said = run(&bank, &format!("SET ROLE {ROLE}; {sql}"));
+        let refused = said.contains("permission denied") || said.contains("must be ");
+        assert!(refused, "{sql}: {said}");
+    }
+}
