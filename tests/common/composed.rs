@@ -29,6 +29,9 @@ pub struct Composed {
     /// The replicas' containers, by name or id.
     #[serde(default)]
     pub containers: Vec<String>,
+    /// The database's container.
+    #[serde(default)]
+    pub database: String,
     /// The replicas' image.
     #[serde(default)]
     pub image: String,

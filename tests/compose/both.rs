@@ -1,6 +1,9 @@
 //! What holds of either composition.
 
+use std::collections::BTreeMap;
+
 use crebito::limits;
+use xtask::compose::check_sum;
 
 use crate::composition::{
     CONTEST, PROD, composition, environment, file, limits as limits_of, merged, services, settings,
@@ -12,12 +15,13 @@ const BOTH: [&str; 2] = [CONTEST, PROD];
 #[test]
 fn the_limits_are_the_contests() {
     for file in BOTH {
-        let limits: Vec<(u32, u32)> = services(file).values().map(limits_of).collect();
+        let services = services(file);
+        let limits = services
+            .iter()
+            .map(|(name, service)| (name.clone(), limits_of(service)));
+        let limits: BTreeMap<_, _> = limits.collect();
         assert_eq!(limits.len(), 4, "{file}");
-        let cpus: u32 = limits.iter().map(|limit| limit.0).sum();
-        let memory: u32 = limits.iter().map(|limit| limit.1).sum();
-        assert_eq!(cpus, 150, "{file}: 1.5 CPU: {limits:?}");
-        assert_eq!(memory, 550, "{file}: 550 MB: {limits:?}");
+        check_sum(&limits).unwrap_or_else(|error| panic!("{file}: {error}"));
     }
 }
 
@@ -172,7 +176,7 @@ fn a_thousand_users_fit_one_replica_and_its_memory_when_each_is_at_its_worst() {
             let each = limits::PROXIED_CONNECTION_BYTES_MAX;
             let worst = connections * each + limits::QUEUE_MAX * 200;
             // What is left is the program's own: 3 MB were measured, the rest is the session's.
-            let memory = limits_of(&service).1 as usize * 1_000_000;
+            let memory = usize::try_from(limits_of(&service).memory_bytes).unwrap();
             assert!(
                 worst + 6_000_000 < memory,
                 "{file}: {name}: {worst} of {memory}"

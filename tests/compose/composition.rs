@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use xtask::compose::Limits;
 use yaml_rust2::{Yaml, YamlLoader};
 
 pub const CONTEST: &str = "docker-compose.yml";
@@ -73,22 +74,12 @@ pub fn settings(service: &Service) -> Vec<String> {
     settings.map(str::to_owned).collect()
 }
 
-/// Hundredths of a CPU, and MB.
-pub fn limits(service: &Service) -> (u32, u32) {
-    let limits = &service["deploy"]["resources"]["limits"];
-    let (cpus, memory) = (
-        limits["cpus"].as_str().unwrap(),
-        limits["memory"].as_str().unwrap(),
+/// As the containers then have them.
+pub fn limits(service: &Service) -> Limits {
+    let memory = service["deploy"]["resources"]["limits"]["memory"].as_str();
+    assert!(
+        memory.is_some_and(|memory| memory.ends_with("MB")),
+        "{memory:?}: in MB"
     );
-    let (whole, hundredths) = cpus.split_once('.').unwrap();
-    assert_eq!(
-        hundredths.len(),
-        2,
-        "{cpus}: two digits, to be summed exactly"
-    );
-    let memory = memory
-        .strip_suffix("MB")
-        .unwrap_or_else(|| panic!("{memory}: in MB"));
-    let cpus = whole.parse::<u32>().unwrap() * 100 + hundredths.parse::<u32>().unwrap();
-    (cpus, memory.parse().unwrap())
+    Limits::read(&service["deploy"]).unwrap()
 }

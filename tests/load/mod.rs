@@ -3,8 +3,9 @@
 //! Each seed asks the same things; what is answered depends on who comes first.
 
 // Each test file is a crate of its own and uses a part of this.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
+mod disturbed;
 mod random;
 mod record;
 
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::checker::{Answer, Conta, Operation, Question};
 use crate::common::{self, Client, Peer};
+pub use disturbed::{CALM, Disturbed, RECOVERY};
 use random::Random;
 use record::answer;
 use xtask::stack::{Address, Postgres};

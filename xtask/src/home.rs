@@ -66,6 +66,12 @@ impl Home {
         }
     }
 
+    /// A name for what is this checkout's beyond the file system.
+    pub(crate) fn project(&self) -> String {
+        let hash = fnv1a(self.folder.as_os_str().as_encoded_bytes());
+        format!("crebito-test-{hash:08x}")
+    }
+
     /// The file of the state.
     pub fn state_file(&self) -> PathBuf {
         self.folder.join("state.json")

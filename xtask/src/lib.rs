@@ -6,6 +6,7 @@
 
 pub mod bench;
 pub mod checkout;
+pub mod compose;
 pub mod down;
 mod error;
 mod folder;

@@ -12,6 +12,7 @@ use signal_hook::flag;
 use xtask::Error;
 use xtask::bench::{self, Bench, Mix};
 use xtask::checkout::checkout;
+use xtask::compose::{self, ComposeTest};
 use xtask::down;
 use xtask::home::Home;
 use xtask::install::{self, Need};
@@ -56,6 +57,8 @@ enum Task {
     Bench(BenchArguments),
     /// Loads the running bank as the contest does, with k6: an open model, its checks, 4 minutes
     K6(K6Arguments),
+    /// Brings docker-compose.yml up for real, proves it within its limits, and takes it down
+    ComposeTest(ComposeTest),
 }
 
 #[derive(Debug, clap::Args)]
@@ -260,6 +263,7 @@ fn run(task: Task) -> Result<ExitCode, Error> {
             interrupts()?;
             k6::task(&arguments.task())?;
         }
+        Task::ComposeTest(task) => compose::compose_test(&task, interrupts()?)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -17,6 +17,7 @@ use crate::install::{self, Need};
 use crate::stack::{Options, Stack};
 use crate::up;
 use load::Load;
+pub(crate) use report::commit;
 
 /// What is asked of the bank.
 #[derive(Clone, Copy, Debug, PartialEq, clap::ValueEnum)]
@@ -174,7 +175,7 @@ fn measure(bench: &Bench, stack: &Stack) -> Result<Measured, Error> {
     let runs = if warm_up.is_some() { 2 } else { 1 };
     let answered = load.applied + warm_up.map_or(0, |load| load.applied);
     Ok(Measured {
-        commit: report::commit(),
+        commit: commit(),
         mix: bench.mix.as_str(),
         connections: bench.connections,
         driver: replicas

@@ -35,7 +35,7 @@ use nginx::Nginx;
 pub use options::{Address, Driver, Options, Shutdown, Sockets};
 pub use postgres::{Postgres, ROLE, SETTINGS, SUPERUSER};
 pub use replica::Replica;
-pub(crate) use replica::Slot;
+pub(crate) use replica::{Slot, get};
 pub use sql::sql_files;
 
 /// A replica's drain takes 10 s at most; then it is killed.

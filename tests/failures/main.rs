@@ -4,28 +4,24 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+#[path = "../checker/mod.rs"]
 mod checker;
+#[path = "../common/mod.rs"]
 mod common;
+mod composed;
+#[path = "../load/mod.rs"]
 mod load;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use checker::{Answer, Operation};
 use common::Peer;
-use load::{History, Load};
+use load::{CALM, Disturbed, History, RECOVERY};
 use rustix::process::{Pid, Signal, kill_process};
 use xtask::stack::{Driver, Options, Shutdown, Sockets, Stack};
 
-/// Connections through NGINX.
-const CONNECTIONS: usize = 8;
-/// Of load before and after each fault.
-const CALM: Duration = Duration::from_millis(400);
 /// How long a part is frozen, or a row is locked: longer than a statement may take.
 const FROZEN: Duration = Duration::from_secs(3);
-/// The service is back within this of the end of a fault; it takes a fraction.
-const RECOVERY: Duration = Duration::from_secs(10);
 
 type Fault = (&'static str, fn(&mut Stack));
 
@@ -69,66 +65,24 @@ fn check(driver: Driver, sockets: Sockets) {
 
 /// One fault under load, and the whole history so far against the rows so far.
 fn survive(stack: &mut Stack, history: &mut History, seed: u64, (name, fault): &Fault) {
-    let peers = vec![Peer::Tcp(stack.address()); CONNECTIONS];
-    let load = Load {
-        peers,
-        seed,
-        pause: Duration::from_millis(2),
-    };
-    let first = history.operations.len();
-    let is_over = AtomicBool::new(false);
-    let is_enough = |_: usize| is_over.load(Ordering::Relaxed);
-    let recovered_ns = history.run(&load, is_enough, |history| {
-        // Whatever happens here, the askers come to their end.
-        let end = EndOnDrop(&is_over);
-        sleep(CALM);
+    let door = Peer::Tcp(stack.address());
+    let disturbed = Disturbed::under_load(history, &door, seed, || {
         fault(stack);
         let replicas = stack.replicas();
         let mut peers = replicas
             .iter()
             .map(|one| load::peer(&one.address))
             .collect::<Vec<_>>();
-        peers.push(Peer::Tcp(stack.address()));
+        peers.push(door.clone());
         for peer in peers {
             load::wait_for_service(&peer, RECOVERY)
                 .unwrap_or_else(|heard| panic!("{name}: {heard}\n{}", stack.logs()));
         }
-        let recovered_ns = history.now_ns();
-        sleep(CALM);
-        drop(end);
-        recovered_ns
     });
-    println!("{name}: {:?}", load::count(&history.operations[first..]));
-    if let Err(fault) = checker::check(&history.operations, &load::contas(stack.postgres())) {
-        panic!("{name}: {fault}\n{}", stack.logs());
-    }
-    let (before, after): (Vec<_>, Vec<_>) = history.operations[first..]
-        .iter()
-        .partition(|one| one.asked_ns < recovered_ns);
-    assert!(
-        before.iter().any(|one| is_judged(one)),
-        "{name}: nothing was disturbed"
-    );
-    let judged = after.iter().filter(|one| is_judged(one)).count();
-    let counts = load::count(&history.operations[first..]);
-    assert!(
-        judged * 10 > after.len() * 9,
-        "{name}: {counts:?}\n{}",
-        stack.logs()
-    );
-}
-
-struct EndOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for EndOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Was it answered by the database? (Of cliente 6 there is no judgement but 404.)
-fn is_judged(one: &Operation) -> bool {
-    !matches!(one.answer, Answer::Unknown | Answer::Refused) || one.cliente == 6
+    let counts = load::count(disturbed.operations(history));
+    println!("{name}: {counts:?}");
+    let judged = disturbed.judge(history, &load::contas(stack.postgres()));
+    judged.unwrap_or_else(|fault| panic!("{name}: {fault}\n{}", stack.logs()));
 }
 
 fn restart_fast(stack: &mut Stack) {

@@ -1,0 +1,275 @@
+//! One project of compose: brought up, looked into, disturbed, taken down.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::container::Container;
+use super::engine::Engine;
+use super::file::File;
+use super::variant::Folder;
+use crate::error::Error;
+use crate::stack::{Address, get};
+
+/// The contest's own bound from `up` to an answer.
+pub(super) const START_MAX: Duration = Duration::from_secs(40);
+/// Asked so often whether it is ready.
+const ASKED_EVERY: Duration = Duration::from_millis(10);
+
+/// A project, taken down on drop with all that it stored.
+pub(super) struct Composition {
+    engine: Engine,
+    project: String,
+    folder: Folder,
+    /// What the file's variables are.
+    environment: Vec<(&'static str, String)>,
+    port: u16,
+    pub file: File,
+    is_up: bool,
+}
+
+impl Composition {
+    /// Reads the compose file of `folder`; nothing is started yet.
+    ///
+    /// # Errors
+    /// The file is not clean: compose refuses it, or warns.
+    pub fn new(
+        engine: &Engine,
+        project: &str,
+        folder: Folder,
+        environment: Vec<(&'static str, String)>,
+        port: u16,
+    ) -> Result<Composition, Error> {
+        let mut composition = Composition {
+            engine: engine.clone(),
+            project: project.to_owned(),
+            folder,
+            environment,
+            port,
+            file: File {
+                services: Default::default(),
+            },
+            is_up: false,
+        };
+        let mut check = composition.compose(&["config", "-q"]);
+        let output = engine.runner.output(&mut check)?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        if !output.status.success() || !said.trim().is_empty() {
+            return Err(Error::of_program("`config` is not clean", &output));
+        }
+        let config = engine.runner.ask(&mut composition.compose(&["config"]))?;
+        composition.file = File::read(&config)?;
+        Ok(composition)
+    }
+
+    /// Builds what the file builds. No image that is here is pulled.
+    pub fn build(&self) -> Result<(), Error> {
+        self.show(&["build"])
+    }
+
+    /// Pulls what is not here.
+    pub fn fetch_missing(&self) -> Result<(), Error> {
+        for service in self.file.services.values() {
+            if self.engine.image_size(&service.image).is_none() {
+                let mut pull = self.engine.docker();
+                let pulled = self
+                    .engine
+                    .runner
+                    .run(pull.args(["pull", &service.image]))?;
+                if !pulled.success() {
+                    let image = &service.image;
+                    let advice = "make it, or let the daemon reach its registry";
+                    return Err(Error::new(format!("there is no image {image}: {advice}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts everything, its images being there. Returns the time to the first answer of NGINX
+    /// with 200 to /healthz.
+    ///
+    /// # Errors
+    /// It is not ready within the contest's 40 s.
+    pub fn up(&mut self) -> Result<Duration, Error> {
+        // What a killed run of the same name left.
+        self.down(&self.engine)?;
+        self.is_up = true;
+        let start = Instant::now();
+        let mut up = self.compose(&["up", "-d", "--no-build"]);
+        let output = self.engine.runner.output(&mut up)?;
+        if !output.status.success() {
+            let failed = Error::of_program("`up` failed", &output);
+            return Err(Error::new(format!("{failed}\n{}", self.logs())));
+        }
+        self.wait_for("/healthz", START_MAX)?;
+        let took = start.elapsed();
+        if took > START_MAX {
+            return Err(Error::new(format!(
+                "it was ready after {took:.1?}; the contest allows {START_MAX:?}"
+            )));
+        }
+        Ok(took)
+    }
+
+    /// Waits until NGINX answers 200 to `path`.
+    pub fn wait_for(&self, path: &str, patience: Duration) -> Result<(), Error> {
+        let start = Instant::now();
+        loop {
+            let said = self.get(path);
+            if said.as_ref().is_ok_and(|(status, _)| *status == 200) {
+                return Ok(());
+            }
+            if start.elapsed() > patience {
+                return Err(Error::new(format!(
+                    "{path} is not answered with 200 within {patience:?} ({said:?})\n{}",
+                    self.logs()
+                )));
+            }
+            self.engine.runner.sleep(ASKED_EVERY)?;
+        }
+    }
+
+    /// Status and body, through NGINX.
+    pub fn get(&self, path: &str) -> std::io::Result<(u16, String)> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        get(&Address::Tcp(address), path)
+    }
+
+    /// NGINX's, for load and tests.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// All containers of the project, in the order of their services.
+    pub fn containers(&self) -> Result<Vec<Container>, Error> {
+        let label = format!("label=com.docker.compose.project={}", self.project);
+        let mut list = self.engine.docker();
+        let runner = &self.engine.runner;
+        let ids = runner.ask(list.args(["ps", "-aq", "--no-trunc", "--filter", &label]))?;
+        let mut inspect = self.engine.docker();
+        let json = runner.ask(inspect.arg("inspect").args(ids.lines()))?;
+        let mut all = Container::read(&json)?;
+        all.sort_by(|one, other| one.service().cmp(other.service()));
+        let found: Vec<&str> = all.iter().map(Container::service).collect();
+        let expected: Vec<&str> = self.file.services.keys().map(String::as_str).collect();
+        if found != expected {
+            return Err(Error::new(format!(
+                "there are containers of {found:?}, not one for each of {expected:?}"
+            )));
+        }
+        Ok(all)
+    }
+
+    /// What a command inside the container of `service` says.
+    pub fn execute(&self, service: &str, words: &[&str]) -> Result<String, Error> {
+        let mut command = self.compose(&["exec", "-T", service]);
+        self.engine.runner.ask(command.args(words))
+    }
+
+    /// What each replica says of itself, by its own `health`.
+    pub fn health(&self, containers: &[Container]) -> Result<Vec<Value>, Error> {
+        let replicas = containers
+            .iter()
+            .filter(|one| one.service().starts_with("api"));
+        let ask = |replica: &Container| {
+            let mut command = self.engine.docker();
+            command.args(["exec", replica.name(), "/crebito", "health"]);
+            let said = self.engine.runner.ask(&mut command)?;
+            serde_json::from_str(&said).map_err(Error::while_doing(&said))
+        };
+        replicas.map(ask).collect()
+    }
+
+    /// The beginning of a command line for SQL in the database's container.
+    pub fn psql(&self, containers: &[Container]) -> Vec<String> {
+        let environment = self.file.services.get("db").map(|db| &db.environment);
+        let variable = |name| {
+            let value = environment.and_then(|environment| environment.get(name));
+            value.cloned().unwrap_or_default()
+        };
+        let docker = self.engine.docker_path().display().to_string();
+        let mut databases = containers.iter().filter(|one| one.service() == "db");
+        let name = databases.next().map_or("", Container::name).to_owned();
+        let mut words = vec![docker];
+        words.extend(["exec", "-i"].map(str::to_owned));
+        words.extend([name, "psql".to_owned(), "-XAtq".to_owned()]);
+        words.extend(["-U".to_owned(), variable("POSTGRES_USER")]);
+        words.extend(["-d".to_owned(), variable("POSTGRES_DB")]);
+        words
+    }
+
+    /// What the database answers.
+    pub fn sql(&self, containers: &[Container], sql: &str) -> Result<String, Error> {
+        let words = self.psql(containers);
+        let mut psql = self.engine.docker();
+        psql.args(words.iter().skip(1))
+            .args(["-v", "ON_ERROR_STOP=1", "-c", sql]);
+        self.engine.runner.ask(&mut psql)
+    }
+
+    /// The folder of the replicas' sockets, where this process may look into it.
+    pub fn sockets(&self) -> Option<PathBuf> {
+        let volume = format!("{}_api-sockets", self.project);
+        let mut inspect = self.engine.docker();
+        inspect.args(["volume", "inspect", "--format", "{{.Mountpoint}}", &volume]);
+        let folder = PathBuf::from(self.engine.runner.ask(&mut inspect).ok()?);
+        folder.join("api1.sock").exists().then_some(folder)
+    }
+
+    /// The last lines of every container.
+    pub fn logs(&self) -> String {
+        let mut logs = self.compose(&["logs", "--no-color", "--tail", "20"]);
+        let output = Engine::unstoppable(&self.engine).runner.output(&mut logs);
+        let said = output.map(|output| output.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
+    /// Stops everything, and removes containers, networks and volumes.
+    pub fn take_down(mut self) -> Result<(), Error> {
+        self.is_up = false;
+        self.down(&self.engine.unstoppable())
+    }
+
+    fn down(&self, engine: &Engine) -> Result<(), Error> {
+        let mut down = self.compose(&["down", "-v", "--remove-orphans"]);
+        engine.runner.ask(&mut down).map(drop)
+    }
+
+    /// Runs compose with its output on the terminal's stderr: stdout is for the figures.
+    fn show(&self, words: &[&str]) -> Result<(), Error> {
+        let mut command = self.compose(words);
+        command.stdout(std::io::stderr());
+        let status = self.engine.runner.run(&mut command)?;
+        let failed = || Error::new(format!("compose {}: {status}", words.join(" ")));
+        status.success().then_some(()).ok_or_else(failed)
+    }
+
+    fn compose(&self, words: &[&str]) -> Command {
+        let mut command = self.engine.compose();
+        command.args(["-p", &self.project]).args(words);
+        // The old compose looks for a seccomp profile where it is run.
+        command.current_dir(self.folder.path());
+        for (name, value) in &self.environment {
+            command.env(name, value);
+        }
+        command
+    }
+}
+
+impl Drop for Composition {
+    fn drop(&mut self) {
+        if self.is_up
+            && let Err(error) = self.down(&self.engine.unstoppable())
+        {
+            crate::warn(format_args!(
+                "{error}\nWhat is left of it: docker ps -a --filter \
+                 label=com.docker.compose.project={}",
+                self.project
+            ));
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The contest's load on a composition, and whether the bank is right after it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::composition::Composition;
+use super::container::Container;
+use super::usage::{self, Use};
+use crate::error::Error;
+use crate::k6::{self, Summary};
+
+/// A load, and what it cost.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Loaded {
+    pub summary: Summary,
+    pub used: Use,
+    /// Transacoes that the load had answered with 200, and rows that the database has of it.
+    pub applied: u64,
+    pub rows: u64,
+}
+
+/// Drives the fresh bank with so many seconds of the contest's load, half of which it grows.
+///
+/// # Errors
+/// The load could not be made; or a request was not answered as the contest wants it, the bank
+/// contradicts itself or the answers, or the limits killed somebody.
+pub(super) fn drive(
+    composition: &Composition,
+    containers: &[Container],
+    seconds: u32,
+) -> Result<Loaded, Error> {
+    let half = Duration::from_secs(u64::from(seconds.div_ceil(2)));
+    let options = k6::Options {
+        ramp: half,
+        hold: half,
+        ..k6::Options::default()
+    };
+    let url = composition.url();
+    let work = || k6::contest(&url, &options);
+    let (summary, used) = usage::watch(composition, containers, work)?;
+    let loaded = Loaded {
+        applied: applied(&summary),
+        rows: number(
+            composition,
+            containers,
+            "SELECT count(*) FROM banco.transacoes",
+        )?,
+        summary,
+        used,
+    };
+    let wrong = number(composition, containers, WRONG)?;
+    let faults = faults(&loaded, wrong);
+    match faults.is_empty() {
+        true => Ok(loaded),
+        false => {
+            let logs = composition.logs();
+            Err(Error::new(format!("{}\n{logs}", faults.join("\n"))))
+        }
+    }
+}
+
+/// Clientes whose saldo is not the sum of their rows, or is beyond their limite.
+const WRONG: &str = "SELECT count(*) FROM banco.clientes c LEFT JOIN LATERAL (
+        SELECT count(*) AS n, sum(CASE tipo WHEN 'c' THEN valor ELSE -valor END) AS saldo
+        FROM banco.transacoes WHERE cliente_id = c.id) t ON true
+    WHERE c.n <> t.n OR c.saldo <> coalesce(t.saldo, 0) OR c.saldo < -c.limite";
+
+fn number(composition: &Composition, containers: &[Container], sql: &str) -> Result<u64, Error> {
+    let said = composition.sql(containers, sql)?;
+    said.parse()
+        .map_err(Error::while_doing(format!("`{said}` for {sql}")))
+}
+
+fn applied(summary: &Summary) -> u64 {
+    let kinds = ["debitos", "creditos"].into_iter();
+    let kinds = kinds.filter_map(|kind| summary.kinds.get(kind));
+    kinds.filter_map(|kind| kind.statuses.get("200")).sum()
+}
+
+/// Requests that were not answered with what the contest counts as an answer.
+pub(super) fn unanswered(summary: &Summary) -> u64 {
+    let kinds = summary.kinds.values().flat_map(|kind| &kind.statuses);
+    let others = kinds.filter(|(status, _)| !matches!(status.as_str(), "200" | "422"));
+    others.map(|(_, count)| count).sum()
+}
+
+fn faults(loaded: &Loaded, wrong: u64) -> Vec<String> {
+    let (summary, used) = (&loaded.summary, &loaded.used);
+    let mut faults = summary.failed_thresholds.clone();
+    faults.extend(summary.failed_check_names.iter().cloned());
+    let reuse = used.sockets.upstream;
+    let counts = [
+        (summary.requests == 0, "no request was sent".to_owned()),
+        (
+            unanswered(summary) + summary.dropped_iterations > 0,
+            format!(
+                "{} requests were not answered, {} could not be sent in time",
+                unanswered(summary),
+                summary.dropped_iterations
+            ),
+        ),
+        (
+            summary.inconsistencies > 0,
+            format!(
+                "{} answers contradict the bank's rules",
+                summary.inconsistencies
+            ),
+        ),
+        (
+            wrong > 0,
+            format!("{wrong} clientes whose saldo is not the sum of their rows"),
+        ),
+        (
+            loaded.rows != loaded.applied,
+            format!("{} rows, {} answered with 200", loaded.rows, loaded.applied),
+        ),
+        (
+            // One for a hundred requests would be the end of reuse; a burst may open a few.
+            reuse.open_at_half == 0
+                || u64::try_from(reuse.opened).is_ok_and(|opened| opened * 100 > summary.requests),
+            format!("the connections to the replicas are not reused: {reuse:?}"),
+        ),
+        (
+            used.sockets.time_wait.1 > used.sockets.time_wait.0,
+            format!("TIME_WAIT grows within: {:?}", used.sockets.time_wait),
+        ),
+    ];
+    faults.extend(
+        counts
+            .into_iter()
+            .filter(|(is_so, _)| *is_so)
+            .map(|(_, fault)| fault),
+    );
+    let killed = used.services.iter().filter(|service| service.oom_kills > 0);
+    faults.extend(killed.map(|service| format!("{}: killed at its memory limit", service.service)));
+    faults
+}

@@ -1,0 +1,342 @@
+//! `cargo xtask compose-test`: docker-compose.yml for real, with its limits in force.
+//!
+//! Each step brings one composition up, holds what the kernel says against the file, asks and
+//! disturbs it, and takes it down with all that it stored; also after a failure or Ctrl-C. No image
+//! that is here is pulled.
+
+mod cgroup;
+mod composition;
+mod confinement;
+mod container;
+mod contract;
+mod engine;
+mod file;
+mod limits;
+mod load;
+mod report;
+mod runner;
+mod sockets;
+mod usage;
+mod variant;
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::bench::commit;
+use crate::checkout::checkout;
+use crate::error::Error;
+use crate::home::Home;
+use crate::machine;
+use crate::stack::Driver;
+use crate::{say, warn};
+use composition::Composition;
+use container::Container;
+use engine::Engine;
+pub use limits::{CONTEST, Limits, check_sum};
+use report::{Report, Step};
+use runner::Runner;
+pub use variant::{Seccomp, Variant};
+
+/// The image that is built, if none is named: not the one that a user's `docker compose up` has.
+const IMAGE: &str = "crebito:compose-test";
+/// The bound that this project sets itself for a start; the contest's is 40 s.
+const START_WANTED: Duration = Duration::from_secs(10);
+/// For NGINX to find all replicas well once it answers.
+const READY: Duration = Duration::from_secs(40);
+/// GETs that show that every replica is asked.
+const GETS: u32 = 60;
+/// Seconds of load with `--quick`.
+const QUICK_SECONDS: u32 = 20;
+
+/// How to prove the composition.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ComposeTest {
+    /// The port on this machine; 0 is any free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// An image that is here, instead of building one
+    #[arg(long)]
+    image: Option<String>,
+    /// How long the contest's load lasts; it grows in the first half of it
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(2..))]
+    seconds: u32,
+    /// What fits into ten minutes: a short load, fewer variants
+    #[arg(long)]
+    quick: bool,
+    /// One variant alone: what the replicas' `IO_DRIVER` is
+    #[arg(long, value_enum, default_value_t = Driver::Auto)]
+    driver: Driver,
+    /// One variant alone: the replicas' seccomp profile
+    #[arg(long, value_enum, default_value_t = Seccomp::Shipped)]
+    seccomp: Seccomp,
+    /// One variant alone: how many replicas; the limits then sum to more
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=4))]
+    replicas: u8,
+    /// Without a Docker daemon says so, and is content
+    #[arg(long)]
+    if_docker: bool,
+    /// JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// One composition and what is done to it.
+#[derive(Clone, Debug, PartialEq)]
+struct Plan {
+    variant: Variant,
+    /// Test files.
+    tests: Vec<&'static str>,
+    /// Seconds.
+    load: Option<u32>,
+}
+
+impl ComposeTest {
+    fn plans(&self) -> Vec<Plan> {
+        let variant = Variant {
+            driver: self.driver,
+            seccomp: self.seccomp,
+            replicas: self.replicas,
+        };
+        let shipped = Variant::default();
+        let more = [&contract::CONTRACT[..], &contract::MORE].concat();
+        let all = [&more[..], &[contract::SECCOMP]].concat();
+        let seconds = if self.quick {
+            QUICK_SECONDS
+        } else {
+            self.seconds
+        };
+        let plan = |variant, tests: &[&'static str], load: Option<u32>| Plan {
+            variant,
+            tests: tests.to_vec(),
+            load,
+        };
+        if variant != shipped {
+            return vec![
+                plan(variant, &more, None),
+                plan(variant, &[], Some(seconds)),
+            ];
+        }
+        let epoll = Variant {
+            driver: Driver::Epoll,
+            ..shipped
+        };
+        let denied = Variant {
+            seccomp: Seccomp::Denied,
+            ..shipped
+        };
+        let four = Variant {
+            replicas: 4,
+            ..shipped
+        };
+        let mut plans = vec![
+            plan(shipped, &all, None),
+            plan(shipped, &[], Some(seconds)),
+            plan(denied, &contract::CONTRACT, None),
+            plan(four, &["contest"], None),
+        ];
+        if !self.quick {
+            plans.push(plan(denied, &[], Some(seconds)));
+            plans.push(plan(epoll, &more, None));
+        }
+        plans
+    }
+}
+
+/// Proves the composition, and prints a table or JSON.
+///
+/// # Errors
+/// There is no engine (unless that is allowed), or something is not as it must be: a sentence.
+pub fn compose_test(task: &ComposeTest, interrupted: Arc<AtomicBool>) -> Result<(), Error> {
+    let engine = match Engine::find(Runner::new(interrupted)) {
+        Err(reason) if task.if_docker => {
+            say(format_args!("compose-test: skipped: {reason}"));
+            return Ok(());
+        }
+        found => found?,
+    };
+    let home = Home::find()?;
+    let _lock = lock(&home)?;
+    let project = home.project();
+    let mut report = Report {
+        commit: commit(),
+        engine: engine.versions.clone(),
+        images: Vec::new(),
+        steps: Vec::new(),
+    };
+    let image = task.image.clone().unwrap_or_else(|| IMAGE.to_owned());
+    contract::build(&engine.runner)?;
+    for (at, plan) in task.plans().iter().enumerate() {
+        let port = if task.port == 0 {
+            machine::free_port()?
+        } else {
+            task.port
+        };
+        let environment = vec![
+            ("CREBITO_PORT", port.to_string()),
+            ("CREBITO_IMAGE", image.clone()),
+            ("IO_DRIVER", plan.variant.driver.as_str().to_owned()),
+        ];
+        let folder = plan.variant.folder(&checkout()?)?;
+        let composition = Composition::new(&engine, &project, folder, environment, port)?;
+        if at == 0 {
+            prepare(task, &composition, &image)?;
+            report.images = images(&engine, &composition);
+        }
+        note(format_args!("{}: up", plan.variant.name()));
+        let step = prove(&engine, composition, plan)?;
+        report.steps.push(step);
+    }
+    print(task, &report)
+}
+
+/// A line on how far it is; stdout is for the figures.
+fn note(line: impl std::fmt::Display) {
+    warn(format_args!("compose-test: {line}"));
+}
+
+/// Two at once would take each other's project down.
+fn lock(home: &Home) -> Result<fs::File, Error> {
+    fs::create_dir_all(&home.folder).map_err(Error::while_doing(home.folder.display()))?;
+    let path = home.folder.join("compose-test.lock");
+    let file = fs::File::create(&path).map_err(Error::while_doing(path.display()))?;
+    let held = |_| Error::new("another compose-test of this checkout runs: wait for its end");
+    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(held)?;
+    Ok(file)
+}
+
+/// The images, so that a start is a start and nothing else.
+fn prepare(task: &ComposeTest, composition: &Composition, image: &str) -> Result<(), Error> {
+    match task.image {
+        Some(_) => note(format_args!("image {image} as it is")),
+        None => {
+            note(format_args!("building {image}"));
+            composition.build()?;
+        }
+    }
+    composition.fetch_missing()
+}
+
+fn images(engine: &Engine, composition: &Composition) -> Vec<(String, u64)> {
+    let services = composition.file.services.values();
+    let mut images: Vec<String> = services.map(|service| service.image.clone()).collect();
+    images.sort();
+    images.dedup();
+    let sized = |image: String| Some((image.clone(), engine.image_size(&image)?));
+    images.into_iter().filter_map(sized).collect()
+}
+
+/// One composition: up, proven, down.
+fn prove(engine: &Engine, mut composition: Composition, plan: &Plan) -> Result<Step, Error> {
+    let variant = &plan.variant;
+    if variant.replicas == Variant::default().replicas {
+        check_sum(&composition.file.limits())?;
+    }
+    let took = composition.up()?;
+    if took > START_WANTED {
+        let (took, wanted) = (took.as_secs(), START_WANTED.as_secs());
+        note(format_args!(
+            "slow: ready after {took} s, more than {wanted} s"
+        ));
+    }
+    composition.wait_for("/health", READY)?;
+    let containers = composition.containers()?;
+    confinement::check(&composition, &containers)?;
+    confinement::check_database(&containers)?;
+    composition.execute("nginx", &["nginx", "-t", "-q"])?;
+    let driver = driver(&composition, &containers, variant)?;
+    let operations = all_serve(&composition, &containers)?;
+    let mut passed = Vec::new();
+    for name in &plan.tests {
+        note(format_args!("{}: tests/{name}", variant.name()));
+        // A replica that a test killed and started is another process.
+        let bank = contract::bank(&composition, &composition.containers()?, &driver);
+        passed.push((
+            (*name).to_owned(),
+            contract::run(&engine.runner, name, &bank)?,
+        ));
+    }
+    let load = match plan.load {
+        Some(seconds) => {
+            note(format_args!("{}: {seconds} s of load", variant.name()));
+            Some(load::drive(&composition, &containers, seconds)?)
+        }
+        None => None,
+    };
+    composition.take_down()?;
+    Ok(Step {
+        name: variant.name(),
+        driver,
+        start_ms: took.as_millis(),
+        tests: passed,
+        operations,
+        load,
+    })
+}
+
+/// The driver that all replicas run on.
+///
+/// # Errors
+/// They differ, or it is not the one that the variant must lead to.
+fn driver(
+    composition: &Composition,
+    containers: &[Container],
+    variant: &Variant,
+) -> Result<String, Error> {
+    let health = composition.health(containers)?;
+    let drivers = health
+        .iter()
+        .filter_map(|replica| replica.get("driver")?.as_str());
+    let mut drivers: Vec<&str> = drivers.collect();
+    drivers.sort_unstable();
+    drivers.dedup();
+    match (&drivers[..], variant.expected_driver()) {
+        ([driver], None) => Ok((*driver).to_owned()),
+        ([driver], Some(expected)) if *driver == expected => Ok((*driver).to_owned()),
+        (_, expected) => {
+            let expected = expected.unwrap_or("the same");
+            let logs = composition.logs();
+            let name = variant.name();
+            Err(Error::new(format!(
+                "{name}: the replicas run on {drivers:?}, not on {expected}\n{logs}"
+            )))
+        }
+    }
+}
+
+/// Asks through NGINX until each replica has had something to do.
+///
+/// # Errors
+/// One was never asked, or a request was not answered with 200.
+fn all_serve(composition: &Composition, containers: &[Container]) -> Result<Vec<u64>, Error> {
+    for _ in 0..GETS {
+        let said = composition.get("/clientes/1/extrato");
+        if !said.as_ref().is_ok_and(|(status, _)| *status == 200) {
+            return Err(Error::new(format!("an extrato is answered with {said:?}")));
+        }
+    }
+    let health = composition.health(containers)?;
+    let operations = health
+        .iter()
+        .map(|replica| replica.get("operations")?.as_u64());
+    let operations: Vec<u64> = operations.map(|count| count.unwrap_or(0)).collect();
+    match operations.contains(&0) {
+        true => Err(Error::new(format!(
+            "not every replica is asked: {operations:?}"
+        ))),
+        false => Ok(operations),
+    }
+}
+
+fn print(task: &ComposeTest, report: &Report) -> Result<(), Error> {
+    if task.json {
+        let text = serde_json::to_string_pretty(report);
+        say(text.map_err(Error::while_doing("the figures"))?);
+    } else {
+        say(report::table(report));
+    }
+    Ok(())
+}
