@@ -67,6 +67,12 @@ struct Arguments {
           value_name = "N", value_parser = queued)]
     max_queue: usize,
 
+    /// Under saturation a flight waits so long after the last one to be filled; 0 is never
+    #[arg(long, env = "PAUSE_US", default_value_t = limits::PAUSE_FLIGHT_US,
+          value_name = "MICROSECONDS",
+          value_parser = clap::value_parser!(u64).range(..=limits::PAUSE_SETTABLE_US_MAX))]
+    pause_us: u64,
+
     /// What is logged, to standard error: error, warn, info or debug
     #[arg(long, env = "LOG", default_value = "info", value_name = "LEVEL")]
     log: Level,
@@ -105,6 +111,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// Operations that may wait in one worker.
     pub queue_max: usize,
+    /// Under saturation a flight leaves so long after the last one at the latest, in µs.
+    pub pause_us: u64,
     /// The least severe level that is logged.
     pub log: log::LevelFilter,
 }
@@ -176,6 +184,7 @@ pub fn read() -> Result<Command, String> {
         io_driver: arguments.io_driver,
         connections_max: arguments.max_connections,
         queue_max: arguments.max_queue,
+        pause_us: arguments.pause_us,
         log: arguments.log.filter(),
     };
     Ok(if check {

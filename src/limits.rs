@@ -49,6 +49,11 @@ pub const FLIGHT_EXTRATOS_MAX: usize = 16;
 /// Transacoes in one flight. Above some hundreds a larger one is no cheaper for each, and the batch
 /// procedure searches all of it for each cliente in it.
 pub const FLIGHT_TRANSACOES_MAX: usize = 1024;
+/// Under saturation a flight waits so long after the last departure to be filled (default of
+/// `PAUSE_US`, in µs).
+pub const PAUSE_FLIGHT_US: u64 = 2_000;
+/// What `PAUSE_US` may be set to.
+pub const PAUSE_SETTABLE_US_MAX: u64 = 100_000;
 /// The read buffer of an idle connection; it grows for what does not fit.
 pub const READ_BYTES: usize = 1024;
 /// Answers that wait for their reader; a connection with more waiting decodes nothing further.

@@ -137,6 +137,11 @@ impl<T> Flight<T> {
             bank::append_extrato(out, cliente);
             self.calls.push_back(Call::Extrato(cliente));
         }
+        self.carried()
+    }
+
+    /// Operations on board, answered or not.
+    pub(super) fn carried(&self) -> usize {
         self.transacoes.len() + self.extratos.len()
     }
 

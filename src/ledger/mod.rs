@@ -1,9 +1,10 @@
 //! The ledger: which operations leave together, and whose answer is whose.
 //!
 //! Between the requests and the database session stands one ledger a worker. An operation joins
-//! the queue; when no flight is out, everything that waits leaves as one flight; when the flight's
-//! replies arrive, each operation gets its answer and the next flight may leave. No I/O and no
-//! clock: times are given, in milliseconds since the worker's start; bytes are appended to buffers.
+//! the queue; when no flight is out, everything that waits leaves as one flight, under saturation
+//! after a pause that fills it (`pause`); when the flight's replies arrive, each operation gets its
+//! answer and the next flight may leave. No I/O and no clock: times are given, in milliseconds or
+//! microseconds since the worker's start, as names say; bytes are appended to buffers.
 //!
 //! Invariants that keep answers linearizable:
 //! - a flight applies its transacoes in the order in which they joined, the extratos' calls follow;
@@ -13,6 +14,7 @@
 //!   proved that nothing of its call was applied.
 
 mod flight;
+mod pause;
 mod queue;
 
 use crate::bank::Transacao;
@@ -20,6 +22,7 @@ use crate::limits;
 use crate::pg;
 use bytes::BytesMut;
 use flight::Flight;
+use pause::Pause;
 use queue::Queue;
 pub use queue::Refused;
 
@@ -113,6 +116,7 @@ const EXPIRY_MS: u64 = limits::OPERATION_MS - 2 * limits::TICK_MS;
 pub struct Ledger<T> {
     queue: Queue<T>,
     flight: Flight<T>,
+    pause: Pause,
     /// `None` while the session is up; else since when it is down.
     away_since_ms: Option<u64>,
     /// The JSON of the extrato that is being answered, reused.
@@ -121,10 +125,12 @@ pub struct Ledger<T> {
 
 impl<T> Ledger<T> {
     /// An empty ledger whose queue holds `queue_max` operations, with the session still down.
-    pub fn new(queue_max: usize, now_ms: u64) -> Self {
+    /// Under saturation a flight waits until `pause_us` after the last departure; 0 is never.
+    pub fn new(queue_max: usize, pause_us: u64, now_ms: u64) -> Self {
         Self {
             queue: Queue::new(queue_max),
             flight: Flight::new(),
+            pause: Pause::new(pause_us),
             away_since_ms: Some(now_ms),
             body: Vec::new(),
         }
@@ -161,8 +167,29 @@ impl<T> Ledger<T> {
     }
 
     /// Whether a flight could leave now.
-    pub fn ready(&self) -> bool {
+    pub fn ready(&self, now_us: u64) -> bool {
+        self.boarding() && self.left_to_wait_us(now_us).is_none()
+    }
+
+    /// Whether what was just submitted matters to whoever lets flights leave: one may leave now,
+    /// or this is the first that waits for one, and begins its pause.
+    pub fn stirs(&self, now_us: u64) -> bool {
+        self.boarding() && (self.queue.len() == 1 || self.left_to_wait_us(now_us).is_none())
+    }
+
+    /// How long the next flight still waits to be filled, in µs; `None` if it may leave at once,
+    /// or there is nothing that could leave.
+    pub fn pause_us(&self, now_us: u64) -> Option<u64> {
+        self.left_to_wait_us(now_us).filter(|_| self.boarding())
+    }
+
+    /// No flight is out, and there is something for the next.
+    fn boarding(&self) -> bool {
         self.session_up() && self.flight.is_empty() && self.queue.len() > 0
+    }
+
+    fn left_to_wait_us(&self, now_us: u64) -> Option<u64> {
+        self.pause.left_to_wait_us(self.queue.len(), now_us)
     }
 
     /// How long the flight that is out has been out, in ms; 0 when none is.
@@ -174,20 +201,22 @@ impl<T> Ledger<T> {
         }
     }
 
-    /// Lets what waits leave as one flight, if none is out: appends its calls to `out`, and
+    /// Lets what waits leave as one flight, if it may: appends its calls to `out`, and
     /// returns how many operations left. Whose time is over gets 503 and never leaves; whoever is
     /// not `alive` any more is dropped.
     pub fn depart(
         &mut self,
-        now_ms: u64,
+        now_us: u64,
         alive: impl Fn(&T) -> bool,
         out: &mut BytesMut,
         mut deliver: impl FnMut(&T, Answer<'_>),
     ) -> usize {
-        if !self.ready() {
+        if !self.ready(now_us) {
             return 0;
         }
+        let now_ms = now_us / 1000;
         self.flight.left_ms = now_ms;
+        self.pause.departed(now_us);
         self.queue
             .expire(|operation| operation.expired(now_ms), &mut deliver);
         self.queue.board(&mut self.flight, alive);
@@ -216,7 +245,9 @@ impl<T> Ledger<T> {
         if !self.flight.close_call() {
             return Ok(Landed::More);
         }
+        let carried = self.flight.carried();
         let prepare = self.flight.disembark(&mut self.queue);
+        self.pause.landed(carried, self.queue.len());
         Ok(Landed::Flight { prepare })
     }
 

@@ -45,7 +45,7 @@ pub fn serve(settings: &Settings) -> Result<(), String> {
     let bound = bind_all(settings)?;
     log::info!(
         "crebito {} driver={} reason=\"{}\" listen={} workers={} max_connections={} max_queue={} \
-         admin_listen={} database={}",
+         pause_us={} admin_listen={} database={}",
         env!("CARGO_PKG_VERSION"),
         choice.name,
         choice.why,
@@ -53,6 +53,7 @@ pub fn serve(settings: &Settings) -> Result<(), String> {
         settings.workers,
         settings.connections_max,
         settings.queue_max,
+        settings.pause_us,
         settings
             .admin_listen
             .as_ref()

@@ -79,7 +79,7 @@ impl Worker {
         }
         exchange.joined(extrato);
         counters::add(&COUNTERS.operations);
-        if ledger.ready() {
+        if ledger.stirs(self.now_us()) {
             self.departures.raise();
         }
         Ok(())

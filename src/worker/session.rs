@@ -138,11 +138,17 @@ async fn send(worker: Rc<Worker>, traffic: Rc<Traffic>, mut writer: impl AsyncWr
             out.extend_from_slice(&first);
             first.clear();
         }
-        if out.is_empty() && !traffic.preparing.get() {
-            worker.depart(&mut out);
-        }
+        let pause = match out.is_empty() && !traffic.preparing.get() {
+            true => worker.depart(&mut out),
+            false => None,
+        };
         if out.is_empty() {
-            worker.departures.lowered().await;
+            let raised = worker.departures.lowered();
+            match pause {
+                // Enough came, or it is time.
+                Some(left) => drop(monoio::time::timeout(left, raised).await),
+                None => raised.await,
+            }
             continue;
         }
         let (result, buffer) = writer.write_all(out).await;

@@ -56,7 +56,7 @@ pub(super) enum Admission {
 
 impl Worker {
     pub(super) fn new(index: usize, settings: Settings, driver: &'static str) -> Self {
-        let ledger = Ledger::new(settings.queue_max, 0);
+        let ledger = Ledger::new(settings.queue_max, settings.pause_us, 0);
         let second = unix_time().as_secs();
         Self {
             index,
@@ -81,7 +81,12 @@ impl Worker {
 
     /// Milliseconds since the worker's start.
     pub(super) fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.now_us() / 1000
+    }
+
+    /// Microseconds since the worker's start.
+    pub(super) fn now_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     // ---- connections
@@ -172,15 +177,18 @@ impl Worker {
 
     // ---- the session's side
 
-    /// Lets what waits leave, if it may: appends the calls of the flight.
-    pub(super) fn depart(&self, out: &mut BytesMut) {
+    /// Lets what waits leave, if it may: appends the calls of the flight. Returns how long the
+    /// flight still waits to be filled, if that is why it may not.
+    pub(super) fn depart(&self, out: &mut BytesMut) -> Option<Duration> {
         let alive = |ticket: &Ticket| !ticket.exchange.severed();
         let mut ledger = self.ledger.borrow_mut();
         let deliver = |ticket: &Ticket, answer: Answer<'_>| self.deliver(ticket, answer);
-        let left = ledger.depart(self.now_ms(), alive, out, deliver);
-        if left > 0 {
+        // One moment for both: a pause that ended in between would be nobody's.
+        let now_us = self.now_us();
+        if ledger.depart(now_us, alive, out, deliver) > 0 {
             counters::add(&COUNTERS.flights);
         }
+        ledger.pause_us(now_us).map(Duration::from_micros)
     }
 
     /// Takes a reply, and delivers its answers.

@@ -237,6 +237,35 @@ fn the_queue_is_bounded() {
 }
 
 #[test]
+fn after_a_crowd_a_flight_waits_to_be_filled() {
+    let mut story = Story::with_pause(5_000);
+    for _ in 0..10 {
+        story.credit("one of a crowd", 1);
+    }
+    assert_eq!(story.depart(), ["lote"]);
+    story.land(&lote(&[1; 10]));
+    story.credit("back", 1);
+    // Whoever lets flights leave must hear of the first, and when its pause ends.
+    assert!(story.ledger.stirs(1_000));
+    assert!(!story.ledger.ready(1_000));
+    assert_eq!(story.ledger.pause_us(1_000), Some(4_000));
+    assert_eq!(story.depart(), Vec::<String>::new());
+    for _ in 0..5 {
+        story.credit("back", 1);
+        assert!(!story.ledger.stirs(1_000));
+    }
+    story.credit("the last that is waited for", 1);
+    assert!(story.ledger.stirs(1_000));
+    assert_eq!(story.ledger.pause_us(1_000), None);
+    assert_eq!(story.depart(), ["lote"]);
+    story.land(&lote(&[1; 7]));
+    story.credit("alone", 1);
+    assert_eq!(story.depart(), Vec::<String>::new());
+    story.pass(5);
+    assert_eq!(story.depart(), ["transacao"]);
+}
+
+#[test]
 fn who_is_gone_before_departure_is_dropped() {
     let mut story = Story::new();
     story.credit("gone", 1);

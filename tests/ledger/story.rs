@@ -18,7 +18,11 @@ pub struct Story {
 
 impl Story {
     pub fn new() -> Self {
-        let mut ledger = Ledger::new(QUEUE_MAX, 0);
+        Self::with_pause(0)
+    }
+
+    pub fn with_pause(pause_us: u64) -> Self {
+        let mut ledger = Ledger::new(QUEUE_MAX, pause_us, 0);
         ledger.session_found();
         Self {
             ledger,
@@ -50,7 +54,7 @@ impl Story {
         let told = &mut self.told;
         let deliver = |name: &&'static str, answer: Answer<'_>| note(told, name, answer);
         self.ledger
-            .depart(self.now_ms, |name| *name != dead, &mut out, deliver);
+            .depart(self.now_ms * 1000, |name| *name != dead, &mut out, deliver);
         called(&out)
     }
 

@@ -35,6 +35,7 @@ fn while_serving(driver: IoDriver, client: impl FnOnce(&dyn Fn() -> UnixStream) 
         io_driver: driver,
         connections_max: 8,
         queue_max: 64,
+        pause_us: 0,
         log: log::LevelFilter::Off,
     };
     let bound = listener::bind(&settings.listen, false).expect("a free path");

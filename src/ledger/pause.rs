@@ -1,0 +1,163 @@
+//! Whether a flight leaves at once or waits to be filled.
+//!
+//! A flight costs the database much for itself and little for each operation, so under saturation
+//! fewer and larger ones are cheaper. The rule, in five lines:
+//!
+//! 1. When a flight is back, its operations and those that wait meanwhile are a *crowd*; about as
+//!    many as in the largest crowd of the last flights will soon be waiting again.
+//! 2. Where the crowd is smaller than [`CROWD_MIN`], nobody waits: there is too little to gain.
+//! 3. Else a flight leaves as soon as [`SHARE_PERCENT`] of the crowd wait, [`ENOUGH`] at most,
+//! 4. or when `PAUSE_US` have passed since the last departure, whichever comes first.
+//! 5. So in a server that was idle nobody waits: the last departure is long ago.
+
+/// A crowd of at least so many may wait.
+const CROWD_MIN: usize = 6;
+/// How much of the crowd is waited for; the rest is still on its way, or went elsewhere.
+const SHARE_PERCENT: usize = 70;
+/// A crowd is forgotten by one part of so many with each flight.
+const FADES: usize = 16;
+/// With so many a flight is full enough: a larger one is hardly cheaper for each.
+const ENOUGH: usize = 64;
+
+/// The rule's state; times are µs since the worker's start.
+pub(super) struct Pause {
+    /// At most so long since the last departure; 0 is no pause ever.
+    max_us: u64,
+    left_us: u64,
+    /// The largest crowd lately.
+    crowd: usize,
+}
+
+impl Pause {
+    pub(super) fn new(max_us: u64) -> Self {
+        Self {
+            max_us,
+            left_us: 0,
+            crowd: 0,
+        }
+    }
+
+    /// A flight leaves.
+    pub(super) fn departed(&mut self, now_us: u64) {
+        self.left_us = now_us;
+    }
+
+    /// A flight of so many operations is back, while so many wait.
+    pub(super) fn landed(&mut self, carried: usize, waiting: usize) {
+        let faded = self.crowd - self.crowd.div_ceil(FADES);
+        self.crowd = faded.max(carried + waiting);
+    }
+
+    /// How long a flight of so many that wait is still to wait, in µs; `None` if it may leave.
+    pub(super) fn left_to_wait_us(&self, waiting: usize, now_us: u64) -> Option<u64> {
+        let wanted = (self.crowd * SHARE_PERCENT / 100).min(ENOUGH);
+        if self.crowd < CROWD_MIN || waiting >= wanted {
+            return None;
+        }
+        let over_us = self.left_us.saturating_add(self.max_us);
+        over_us.checked_sub(now_us).filter(|left| *left > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BinaryHeap;
+
+    /// What a closed loop of clients came to in a second.
+    struct Loop {
+        operations: usize,
+        flights: usize,
+    }
+
+    /// So many clients, each back with its next operation a varying time after its answer; a flight
+    /// is out for `flight_us` and 2 µs more for each operation.
+    fn run(clients: usize, flight_us: u64, think_us: u64, pause_us: u64) -> Loop {
+        let mut pause = Pause::new(pause_us);
+        let mut seed = 7_u64;
+        let mut think = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            think_us / 2 + (seed >> 33) % think_us
+        };
+        // Arrivals, the next one on top.
+        let mut arrivals: BinaryHeap<_> =
+            (0..clients).map(|_| std::cmp::Reverse(think())).collect();
+        let (mut now_us, mut waiting, mut carried) = (0, 0, 0);
+        let mut back_us = None;
+        let mut all = Loop {
+            operations: 0,
+            flights: 0,
+        };
+        while now_us < 1_000_000 {
+            let left = pause.left_to_wait_us(waiting, now_us);
+            if back_us.is_none() && waiting > 0 && left.is_none() {
+                carried = std::mem::take(&mut waiting);
+                pause.departed(now_us);
+                back_us = Some(now_us + flight_us + 2 * carried as u64);
+            }
+            let may_leave_us = match back_us {
+                None if waiting > 0 => left.map(|left| now_us + left),
+                _ => None,
+            };
+            let arrives_us = arrivals.peek().map(|arrival| arrival.0);
+            let next = [arrives_us, back_us, may_leave_us];
+            now_us = next
+                .into_iter()
+                .flatten()
+                .min()
+                .expect("something comes next");
+            if back_us == Some(now_us) {
+                back_us = None;
+                all.operations += carried;
+                all.flights += 1;
+                arrivals.extend((0..carried).map(|_| std::cmp::Reverse(now_us + think())));
+                pause.landed(carried, waiting);
+            } else if arrives_us == Some(now_us) {
+                arrivals.pop();
+                waiting += 1;
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn few_clients_are_served_as_without_any_pause() {
+        for clients in 1..CROWD_MIN {
+            for (flight_us, think_us) in [(50, 150), (300, 150), (300, 1_000), (1_000, 50)] {
+                let (with, without) = (
+                    run(clients, flight_us, think_us, 2_000),
+                    run(clients, flight_us, think_us, 0),
+                );
+                assert_eq!(with.operations, without.operations);
+                assert_eq!(with.flights, without.flights);
+            }
+        }
+    }
+
+    #[test]
+    fn many_clients_travel_in_fewer_flights() {
+        for (clients, flight_us, think_us) in [(16, 300, 300), (32, 300, 1_000), (128, 300, 3_000)]
+        {
+            let (with, without) = (
+                run(clients, flight_us, think_us, 2_000),
+                run(clients, flight_us, think_us, 0),
+            );
+            let name = format!("{clients} clients");
+            let per_flight = |of: &Loop| of.operations / of.flights.max(1);
+            assert!(per_flight(&with) * 2 >= per_flight(&without) * 3, "{name}");
+            // What waiting loses where every CPU is free: under saturation the fewer flights
+            // bring it back several times.
+            assert!(with.operations * 100 >= without.operations * 80, "{name}");
+        }
+    }
+
+    #[test]
+    fn after_silence_nobody_waits() {
+        let mut pause = Pause::new(2_000);
+        pause.departed(1_000);
+        pause.landed(100, 0);
+        assert_eq!(pause.left_to_wait_us(1, 1_500), Some(1_500));
+        assert_eq!(pause.left_to_wait_us(64, 1_500), None, "enough");
+        assert_eq!(pause.left_to_wait_us(1, 3_000), None, "late enough");
+    }
+}
