@@ -17,7 +17,9 @@ const VARIABLE: &str = "COMPOSED_BANK";
 /// bank at its start.
 pub(super) const CONTRACT: [&str; 2] = ["contest", "contract"];
 /// Those which follow them in the composition as it is shipped.
-pub(super) const MORE: [&str; 3] = ["http_wire", "linearizability", "failures"];
+pub(super) const MORE: [&str; 3] = [WIRE, "linearizability", "failures"];
+/// That which wants the replicas' own sockets.
+pub(super) const WIRE: &str = "http_wire";
 /// That which asks whether our profile is in force.
 pub(super) const SECCOMP: &str = "seccomp";
 

@@ -10,6 +10,14 @@ use super::usage::{self, Use};
 use crate::error::Error;
 use crate::k6::{self, Summary};
 
+/// How it is driven, and judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct LoadPlan {
+    pub seconds: u32,
+    /// A time that is missed is a failure: not for a machine that is busy with other things.
+    pub is_strict: bool,
+}
+
 /// A load, and what it cost.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Loaded {
@@ -18,18 +26,20 @@ pub(super) struct Loaded {
     /// Transacoes that the load had answered with 200, and rows that the database has of it.
     pub applied: u64,
     pub rows: u64,
+    /// What is not as it must be.
+    pub faults: Vec<String>,
 }
 
 /// Drives the fresh bank with so many seconds of the contest's load, half of which it grows.
 ///
 /// # Errors
-/// The load could not be made; or a request was not answered as the contest wants it, the bank
-/// contradicts itself or the answers, or the limits killed somebody.
+/// The load could not be made. What it found is in the figures.
 pub(super) fn drive(
     composition: &Composition,
     containers: &[Container],
-    seconds: u32,
+    plan: LoadPlan,
 ) -> Result<Loaded, Error> {
+    let LoadPlan { seconds, is_strict } = plan;
     let half = Duration::from_secs(u64::from(seconds.div_ceil(2)));
     let options = k6::Options {
         ramp: half,
@@ -39,7 +49,7 @@ pub(super) fn drive(
     let url = composition.url();
     let work = || k6::contest(&url, &options);
     let (summary, used) = usage::watch(composition, containers, work)?;
-    let loaded = Loaded {
+    let mut loaded = Loaded {
         applied: applied(&summary),
         rows: number(
             composition,
@@ -48,16 +58,15 @@ pub(super) fn drive(
         )?,
         summary,
         used,
+        faults: Vec::new(),
     };
     let wrong = number(composition, containers, WRONG)?;
-    let faults = faults(&loaded, wrong);
-    match faults.is_empty() {
-        true => Ok(loaded),
-        false => {
-            let logs = composition.logs();
-            Err(Error::new(format!("{}\n{logs}", faults.join("\n"))))
-        }
+    loaded.faults = faults(&loaded, wrong);
+    if is_strict {
+        let missed = loaded.summary.failed_thresholds.iter().cloned();
+        loaded.faults.extend(missed);
     }
+    Ok(loaded)
 }
 
 /// Clientes whose saldo is not the sum of their rows, or is beyond their limite.
@@ -87,18 +96,13 @@ pub(super) fn unanswered(summary: &Summary) -> u64 {
 
 fn faults(loaded: &Loaded, wrong: u64) -> Vec<String> {
     let (summary, used) = (&loaded.summary, &loaded.used);
-    let mut faults = summary.failed_thresholds.clone();
-    faults.extend(summary.failed_check_names.iter().cloned());
+    let mut faults = summary.failed_check_names.clone();
     let reuse = used.sockets.upstream;
     let counts = [
         (summary.requests == 0, "no request was sent".to_owned()),
         (
-            unanswered(summary) + summary.dropped_iterations > 0,
-            format!(
-                "{} requests were not answered, {} could not be sent in time",
-                unanswered(summary),
-                summary.dropped_iterations
-            ),
+            unanswered(summary) > 0,
+            format!("{} requests were not answered", unanswered(summary)),
         ),
         (
             summary.inconsistencies > 0,
@@ -116,9 +120,10 @@ fn faults(loaded: &Loaded, wrong: u64) -> Vec<String> {
             format!("{} rows, {} answered with 200", loaded.rows, loaded.applied),
         ),
         (
-            // One for a hundred requests would be the end of reuse; a burst may open a few.
+            // Without reuse each request opens one. After a stall of the machine many requests
+            // are under way at once, and so are as many connections.
             reuse.open_at_half == 0
-                || u64::try_from(reuse.opened).is_ok_and(|opened| opened * 100 > summary.requests),
+                || u64::try_from(reuse.opened).is_ok_and(|opened| opened * 10 > summary.requests),
             format!("the connections to the replicas are not reused: {reuse:?}"),
         ),
         (

@@ -30,6 +30,21 @@ pub(super) struct Step {
     pub load: Option<Loaded>,
 }
 
+impl Report {
+    /// Everything that is not as it must be, a line each.
+    pub fn faults(&self) -> Vec<String> {
+        let steps = self.steps.iter();
+        let faults = steps.filter_map(|step| {
+            let faults = step.load.iter().flat_map(|load| &load.faults);
+            let lines: Vec<String> = faults
+                .map(|fault| format!("{}: {fault}", step.name))
+                .collect();
+            (!lines.is_empty()).then(|| lines.join("\n"))
+        });
+        faults.collect()
+    }
+}
+
 /// A MB of the limits.
 const MB: u64 = 1024 * 1024;
 
@@ -92,6 +107,16 @@ fn append_load(text: &mut String, load: &Loaded) {
             summary.inconsistencies, load.rows, load.applied
         ),
     );
+    if !summary.failed_thresholds.is_empty() || summary.dropped_iterations > 0 {
+        let (missed, dropped) = (
+            summary.failed_thresholds.join(", "),
+            summary.dropped_iterations,
+        );
+        line(
+            "missed",
+            format!("{missed}; {dropped} requests were not sent in time"),
+        );
+    }
     let (reuse, time_wait) = (used.sockets.upstream, used.sockets.time_wait);
     line(
         "upstream connections",
