@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde::Deserialize;
 
@@ -25,9 +25,12 @@ pub(super) struct Engine {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Info {
+    #[serde(default)]
     server_version: String,
     #[serde(default)]
     cgroup_version: String,
+    /// Why the daemon did not answer; the older clients say so here.
+    server_errors: Option<Vec<String>>,
 }
 
 impl Engine {
@@ -41,14 +44,7 @@ impl Engine {
         })?;
         let mut info = Command::new(&docker);
         let output = runner.output(info.args(["info", "--format", "{{json .}}"]))?;
-        let info = read_info(&output.stdout).filter(|_| output.status.success());
-        let info = info.ok_or_else(|| {
-            let reason = String::from_utf8_lossy(&output.stderr);
-            let reason = reason
-                .trim()
-                .lines()
-                .last()
-                .unwrap_or("`docker info` fails");
+        let info = read_info(&output).map_err(|reason| {
             let advice = "start it (`systemctl start docker`, or dockerd), or be in its group";
             Error::new(format!("no Docker daemon answers ({reason}): {advice}"))
         })?;
@@ -98,10 +94,20 @@ impl Engine {
     }
 }
 
-fn read_info(json: &[u8]) -> Option<Info> {
-    let info: Info = serde_json::from_slice(json).ok()?;
+/// What the daemon says; else why it says nothing.
+fn read_info(output: &Output) -> Result<Info, String> {
+    let info: Option<Info> = serde_json::from_slice(&output.stdout).ok();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.trim().lines().last().map(str::to_owned);
     // Without a daemon the client still says what it knows of itself.
-    (!info.server_version.is_empty()).then_some(info)
+    match info {
+        Some(info) if output.status.success() && !info.server_version.is_empty() => Ok(info),
+        info => {
+            let errors = info.and_then(|info| info.server_errors).unwrap_or_default();
+            let reason = errors.into_iter().next().or(said);
+            Err(reason.unwrap_or_else(|| "`docker info` fails".to_owned()))
+        }
+    }
 }
 
 /// `docker compose`, else `docker-compose`; the old 1.x obeys limits only with `--compatibility`.
@@ -135,20 +141,23 @@ mod tests {
 
     #[test]
     fn a_client_without_a_daemon_is_no_engine() {
-        let check = |json: &str, version: Option<&str>| {
-            let info = read_info(json.as_bytes());
-            assert_eq!(
-                info.map(|info| info.server_version).as_deref(),
-                version,
-                "{json}"
-            );
+        let check = |script: &str, expected: Result<&str, &str>| {
+            let output = Command::new("sh").args(["-c", script]).output().unwrap();
+            let info = read_info(&output).map(|info| info.server_version);
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(info, expected, "{script}");
         };
-        check("", None);
-        check("{\"ServerVersion\":\"\",\"ServerErrors\":[\"no\"]}", None);
-        check("{\"ServerVersion\":\"20.10.24\"}", Some("20.10.24"));
+        check("exit 1", Err("`docker info` fails"));
+        check("echo a; echo why >&2; exit 1", Err("why"));
+        let json = r#"{"ServerErrors":["no daemon"],"ClientInfo":{}}"#;
+        check(&format!("echo '{json}'"), Err("no daemon"));
+        let json = r#"{"ServerVersion":"","ServerErrors":["no daemon"]}"#;
+        check(&format!("echo '{json}'; exit 1"), Err("no daemon"));
+        let json = r#"{"ServerVersion":"28.0","CgroupVersion":"2","Name":"a"}"#;
+        check(&format!("echo '{json}'"), Ok("28.0"));
         check(
-            "{\"ServerVersion\":\"28.0\",\"CgroupVersion\":\"2\",\"Name\":\"a\"}",
-            Some("28.0"),
+            &format!("echo '{json}'; exit 1"),
+            Err("`docker info` fails"),
         );
     }
 }
