@@ -33,7 +33,7 @@ pub const REFUSED_CONNECTIONS_MAX: usize = 64;
 /// their turn: under epoll a peer that never pauses would be served alone.
 pub const AT_ONCE_MAX: u32 = 16;
 /// The turn of the others, the shortest that the timers know.
-pub const PAUSE_MS: u64 = 1;
+pub const TURN_MS: u64 = 1;
 /// Operations that wait in one worker's queue (default of `MAX_QUEUE`); one more gets 503.
 pub const QUEUE_MAX: usize = 8192;
 /// What `MAX_QUEUE` may be set to.

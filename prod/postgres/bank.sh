@@ -5,7 +5,7 @@
 # upgrade's procedures or a new password: docker compose exec -T db sh /bank/bank.sh
 set -eu
 
-PGPASSWORD=$(cat "${POSTGRES_PASSWORD_FILE:-/run/secrets/postgres_password}")
+PGPASSWORD=$(tr -d '\r\n' <"${POSTGRES_PASSWORD_FILE:-/run/secrets/postgres_password}")
 export PGPASSWORD
 
 ask() {
@@ -13,7 +13,7 @@ ask() {
 }
 
 ask -d "${POSTGRES_DB:-postgres}" <<'SQL'
-\set password `cat /run/secrets/crebito_password`
+\set password `tr -d '\r\n' </run/secrets/crebito_password`
 SELECT 'CREATE ROLE crebito LOGIN'
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'crebito') \gexec
 SET password_encryption = 'scram-sha-256';

@@ -19,7 +19,7 @@ pub(super) fn choose(
     let file = file.filter(|file| !file.as_ref().as_os_str().is_empty());
     match (password, file) {
         (Some(_), Some(_)) => {
-            Err("PGPASSWORD and PGPASSWORD_FILE are both set: which one is it?".into())
+            Err("PGPASSWORD and PGPASSWORD_FILE are both set: unset one of them".into())
         }
         (None, Some(file)) => read(file.as_ref()).map(Some),
         (password, None) => Ok(password),

@@ -117,6 +117,12 @@ pub(super) async fn accept(
     admission: Admission,
 ) -> io::Result<()> {
     worker.listening.update(|count| count + 1);
+    let accepted = accept_at(&worker, bound, admission).await;
+    worker.listening.update(|count| count - 1);
+    accepted
+}
+
+async fn accept_at(worker: &Rc<Worker>, bound: Bound, admission: Admission) -> io::Result<()> {
     match bound {
         Bound::Tcp(listener) => {
             let listener = monoio::net::TcpListener::from_std(listener)?;
@@ -126,17 +132,16 @@ pub(super) async fn accept(
                     (stream, Some(fd))
                 })
             };
-            accept_each(&worker, accept, admission, None::<fn()>).await;
+            accept_each(worker, accept, admission, None::<fn()>).await;
         }
         Bound::Unix(listener, path) => {
             let listener = monoio::net::UnixListener::from_std(listener)?;
             let accept = || async { listener.accept().await.map(|(stream, _)| (stream, None)) };
             // Who connects from here on is told at once, and may go elsewhere.
             let forsake = || drop(std::fs::remove_file(path));
-            accept_each(&worker, accept, admission, Some(forsake)).await;
+            accept_each(worker, accept, admission, Some(forsake)).await;
         }
     }
-    worker.listening.update(|count| count - 1);
     Ok(())
 }
 

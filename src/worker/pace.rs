@@ -24,7 +24,7 @@ impl Pace {
         self.at_once += 1;
         if self.at_once >= limits::AT_ONCE_MAX {
             self.at_once = 0;
-            monoio::time::sleep(Duration::from_millis(limits::PAUSE_MS)).await;
+            monoio::time::sleep(Duration::from_millis(limits::TURN_MS)).await;
         }
     }
 }
@@ -46,7 +46,7 @@ mod tests {
         runtime.block_on(async move {
             let others = monoio::spawn(async move {
                 while !until.get() {
-                    monoio::time::sleep(Duration::from_millis(limits::PAUSE_MS)).await;
+                    monoio::time::sleep(Duration::from_millis(limits::TURN_MS)).await;
                     theirs.set(theirs.get() + 1);
                 }
             });

@@ -1,6 +1,6 @@
 //! What the contest's composition has for itself.
 
-use crate::composition::{CONTEST, file};
+use crate::composition::{CONTEST, file, services};
 
 #[test]
 fn its_variables_and_their_defaults_are_those_of_the_env_file() {
@@ -24,4 +24,14 @@ fn its_variables_and_their_defaults_are_those_of_the_env_file() {
     names.dedup();
     assert_eq!(names, expected);
     assert!(names.contains(&"POSTGRES_PASSWORD") && names.contains(&"CREBITO_IMAGE"));
+}
+
+#[test]
+fn the_image_is_built_once() {
+    let services = services(CONTEST);
+    let built = services
+        .iter()
+        .filter(|(_, service)| service.contains_key("build"));
+    let built: Vec<&str> = built.map(|(name, _)| name.as_str()).collect();
+    assert_eq!(built, ["api1"], "two builds of one name meet");
 }
