@@ -128,7 +128,11 @@ fn capabilities(names: &[String]) -> Option<u64> {
 }
 
 fn list(words: Option<&Vec<String>>) -> Vec<String> {
-    let mut words = words.cloned().unwrap_or_default();
+    // Some engines write a capability with its prefix.
+    let words = words.into_iter().flatten();
+    let mut words: Vec<String> = words
+        .map(|word| word.trim_start_matches("CAP_").into())
+        .collect();
     words.sort();
     words
 }

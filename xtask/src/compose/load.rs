@@ -14,7 +14,7 @@ use crate::k6::{self, Summary};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct LoadPlan {
     pub seconds: u32,
-    /// A time that is missed is a failure: not for a machine that is busy with other things.
+    /// A time that is missed is a failure, too: for a machine that does nothing else.
     pub is_strict: bool,
 }
 

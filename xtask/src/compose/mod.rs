@@ -13,6 +13,7 @@ mod engine;
 mod file;
 mod limits;
 mod load;
+mod pressure;
 mod report;
 mod runner;
 mod sockets;
@@ -68,6 +69,10 @@ pub struct ComposeTest {
     /// What fits into ten minutes: a short load, fewer variants
     #[arg(long)]
     quick: bool,
+    /// A latency, or a request sent late, that the contest would fine is a failure, too: only on a
+    /// quiet machine
+    #[arg(long)]
+    strict: bool,
     /// One variant alone: what the replicas' `IO_DRIVER` is
     #[arg(long, value_enum, default_value_t = Driver::Auto)]
     driver: Driver,
@@ -111,7 +116,7 @@ impl ComposeTest {
         };
         let load = Some(LoadPlan {
             seconds,
-            is_strict: !self.quick,
+            is_strict: self.strict,
         });
         let plan = |variant, tests: &[&'static str], load: Option<LoadPlan>| Plan {
             variant,

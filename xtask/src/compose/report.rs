@@ -99,6 +99,17 @@ fn append_load(text: &mut String, load: &Loaded) {
     let latency = &summary.latency_us;
     let times = [latency.p50, latency.p99, latency.max];
     let [p50, p99, max] = times.map(|us| format!("{}.{:02}", us / 1_000, us % 1_000 / 10));
+    let busy = used.machine;
+    let percent = |part: Option<u64>| part.map_or("?".to_owned(), |part| part.to_string());
+    line(
+        "machine, all on it",
+        format!(
+            "CPUs {}% idle; for {}% of the time something waited for a CPU, for {}% for a disk",
+            busy.cpu_idle,
+            percent(busy.cpu_waited),
+            percent(busy.io_waited)
+        ),
+    );
     line("latency ms", format!("p50 {p50}, p99 {p99}, max {max}"));
     line(
         "inconsistencies",

@@ -11,6 +11,7 @@ use super::cgroup::{Cgroup, Used};
 use super::composition::Composition;
 use super::container::Container;
 use super::limits::Limits;
+use super::pressure::{self, Pressure};
 use super::sockets::{self, SocketUse};
 use crate::error::Error;
 
@@ -39,6 +40,7 @@ pub(super) struct Use {
     pub seconds: f64,
     pub services: Vec<ServiceUse>,
     pub sockets: SocketUse,
+    pub machine: Pressure,
 }
 
 /// Does `work` and watches the services meanwhile.
@@ -56,6 +58,7 @@ pub(super) fn watch<T>(
         .collect::<Result<_, _>>()?;
     let before = used(&groups)?;
     let time_wait = sockets::time_wait(containers)?;
+    let busy = pressure::Since::now();
     let (start, is_over) = (Instant::now(), AtomicBool::new(false));
     let (done, seen) = thread::scope(|scope| {
         let eye = scope.spawn(|| look(containers, &groups, &is_over));
@@ -64,6 +67,7 @@ pub(super) fn watch<T>(
         (done, eye.join())
     });
     let (done, seconds) = (done?, start.elapsed().as_secs_f64());
+    let machine = busy.until_now();
     let (own, upstream) = seen.map_err(|_| Error::new("the watch ended early"))?;
     let after = used(&groups)?;
     let service = |(at, container): (usize, &Container)| {
@@ -90,6 +94,7 @@ pub(super) fn watch<T>(
         seconds,
         services,
         sockets,
+        machine,
     };
     Ok((done, used))
 }
