@@ -4,6 +4,7 @@
 //! are those at saturation, and the generator takes its share of the same CPUs.
 
 mod load;
+pub mod open;
 mod report;
 mod usage;
 
