@@ -141,6 +141,38 @@ fn the_admin_address_has_the_metrics_and_takes_no_places() {
 }
 
 #[test]
+fn accepted_connections_are_counted_and_not_their_requests() {
+    under_both(|driver| {
+        let admin = free_address().to_string();
+        let settings = [("ADMIN_LISTEN", admin.as_str()), ("MAX_CONNECTIONS", "1")];
+        let replica = start(driver, &settings);
+        let mut asker = Client::connect(&replica::peer(&admin)).unwrap();
+        let mut accepted = || {
+            let health = asker.exchange(get("/health")).unwrap().json();
+            let accepted = health["accepted"].as_u64().unwrap();
+            let metrics = asker.exchange(get("/metrics")).unwrap();
+            let line = format!("crebito_connections_accepted_total {accepted}\n");
+            assert!(metrics.text().contains(&line), "{}", metrics.text());
+            accepted
+        };
+        let before = accepted();
+        for _ in 0..3 {
+            // The second and third may find no place yet; they are accepted all the same, and told
+            // before they ask.
+            let mut client = Client::connect(replica.peer()).unwrap();
+            client.set_guard(GUARD).unwrap();
+            let _ = client.send(get("/healthz"));
+            client.receive().unwrap();
+        }
+        assert_eq!(accepted(), before + 3, "{driver}");
+        for _ in 0..20 {
+            accepted();
+        }
+        assert_eq!(accepted(), before + 3, "{driver}");
+    });
+}
+
+#[test]
 fn a_drain_closes_both_listeners_though_connections_are_open() {
     under_both(|driver| {
         let admin = free_address().to_string();

@@ -11,6 +11,7 @@ pub(super) static COUNTERS: Counters = Counters {
     unknown: AtomicU64::new(0),
     queue_full: AtomicU64::new(0),
     connections: AtomicU64::new(0),
+    accepted: AtomicU64::new(0),
     connections_refused: AtomicU64::new(0),
     sessions: AtomicU64::new(0),
     sessions_lost: AtomicU64::new(0),
@@ -24,6 +25,8 @@ pub(super) struct Counters {
     pub(super) unknown: AtomicU64,
     pub(super) queue_full: AtomicU64,
     pub(super) connections: AtomicU64,
+    /// Taken from a listener, those beyond the limit among them.
+    pub(super) accepted: AtomicU64,
     pub(super) connections_refused: AtomicU64,
     pub(super) sessions: AtomicU64,
     pub(super) sessions_lost: AtomicU64,
@@ -82,6 +85,12 @@ pub(super) fn append_metrics(out: &mut Vec<u8>, driver: &str) {
             &all.connections,
         ),
         (
+            "connections_accepted_total",
+            "counter",
+            "HTTP connections that were accepted.",
+            &all.accepted,
+        ),
+        (
             "connections_refused_total",
             "counter",
             "HTTP connections beyond the limit.",
@@ -106,6 +115,10 @@ pub(super) fn append_metrics(out: &mut Vec<u8>, driver: &str) {
         let _ = writeln!(out, "# TYPE crebito_{name} {kind}");
         let _ = writeln!(out, "crebito_{name} {}", value(counter));
     }
+    append_driver(out, driver);
+}
+
+fn append_driver(out: &mut Vec<u8>, driver: &str) {
     let name = "crebito_io_driver_info";
     let _ = writeln!(out, "# HELP {name} The I/O driver in force.");
     let _ = writeln!(out, "# TYPE {name} gauge");

@@ -21,6 +21,7 @@ pub(super) fn append_json(out: &mut Vec<u8>, worker: &Worker) -> bool {
         ("workers", figure(worker.settings.workers)),
         ("sessions", value(&COUNTERS.sessions)),
         ("connections", value(&COUNTERS.connections)),
+        ("accepted", value(&COUNTERS.accepted)),
         ("queue", figure(queue)),
         ("in_flight", figure(in_flight)),
         ("flights", value(&COUNTERS.flights)),

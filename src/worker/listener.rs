@@ -214,6 +214,7 @@ fn take_in<S>(worker: &Rc<Worker>, admission: Admission, stream: S, tcp: Option<
 where
     S: AsyncReadRent + AsyncWriteRent + Split + 'static,
 {
+    counters::add(&COUNTERS.accepted);
     if let Some((key, exchange)) = worker.admit(admission) {
         let worker = Rc::clone(worker);
         monoio::spawn(async move {
