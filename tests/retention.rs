@@ -105,10 +105,18 @@ fn what_is_old_goes_and_every_extrato_stays() {
 }
 
 #[test]
-fn without_days_nothing_goes() {
+fn without_a_number_of_days_nothing_goes() {
     let bank = bank();
     run(&bank, FILL);
-    assert_eq!(retain(&bank, ""), "");
+    for days in ["", "\\set days -5", "\\set days abc", "\\set days 1e3"] {
+        let said = retain(&bank, days);
+        assert!(
+            said.contains("say how many days are kept"),
+            "{days}: {said}"
+        );
+    }
+    let said = retain(&bank, "\\set days 30\n\\set most 0");
+    assert!(said.contains("-v most="), "{said}");
     assert_eq!(run(&bank, "SELECT count(*) FROM transacoes"), "400");
 }
 

@@ -11,8 +11,7 @@
 
 \if :{?days}
 \else
-    \warn 'say how many days are kept: -v days=365'
-    \quit
+    \set days ''
 \endif
 \if :{?most}
 \else
@@ -20,6 +19,18 @@
 \endif
 
 SET client_min_messages = warning;
+-- Only numbers get past this. An error ends psql with a status, for whoever runs it unseen.
+SELECT set_config('banco.days', :'days', false), set_config('banco.most', :'most', false)
+\g /dev/null
+DO $$
+BEGIN
+    IF current_setting('banco.days') !~ '^(0|[1-9][0-9]{0,5})$' THEN
+        RAISE EXCEPTION 'say how many days are kept, 0 or more: -v days=365';
+    ELSIF current_setting('banco.most') !~ '^[1-9][0-9]{0,8}$' THEN
+        RAISE EXCEPTION 'say how many of a cliente may go in one run, 1 or more: -v most=100000';
+    END IF;
+END
+$$;
 BEGIN;
 
 CREATE TABLE IF NOT EXISTS banco.transacoes_apagadas (

@@ -4,6 +4,8 @@ mod program;
 mod summary;
 
 use std::fs;
+use std::io::ErrorKind;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -85,6 +87,7 @@ pub fn task(task: &Task) -> Result<(), Error> {
         Some(url) => url.clone(),
         None => running()?,
     };
+    reach(&url)?;
     let prod = task.mode == Mode::Prod;
     let reports = match &task.reports {
         Some(folder) => Some(folder.clone()),
@@ -106,15 +109,38 @@ pub fn task(task: &Task) -> Result<(), Error> {
     }
     match summary.passed {
         true => Ok(()),
-        false => Err(Error::new(summary.failed_thresholds.join("; "))),
+        false => {
+            let missed = summary.failed_thresholds.join("; ");
+            Err(Error::new(format!("not as it must be: {missed}")))
+        }
     }
 }
 
 fn running() -> Result<String, Error> {
     let state = Home::find()?.state()?;
     state.map(|state| state.url).ok_or_else(|| {
-        Error::new("nothing runs here: `cargo xtask up` in another terminal, or --url URL")
+        Error::new(
+            "nothing runs here: `cargo xtask up` in another terminal, or --url URL; a composition's \
+             is http://localhost:9999",
+        )
     })
+}
+
+/// One connection before minutes of them.
+fn reach(url: &str) -> Result<(), Error> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or(rest);
+    let with_port = match authority.rsplit_once(':') {
+        Some((_, port)) if port.parse::<u16>().is_ok() => authority.to_owned(),
+        _ if url.starts_with("https:") => format!("{authority}:443"),
+        _ => format!("{authority}:80"),
+    };
+    let reached = with_port.to_socket_addrs().and_then(|mut addresses| {
+        let connected = addresses.find_map(|address| TcpStream::connect(address).ok());
+        connected.ok_or_else(|| ErrorKind::ConnectionRefused.into())
+    });
+    let nobody = |error| Error::new(format!("nobody answers at {url} ({error}): start the bank"));
+    reached.map(drop).map_err(nobody)
 }
 
 /// Drives the bank at `url` with perf/k6/contest.js. k6 is taken from PATH, or fetched.
@@ -133,7 +159,12 @@ pub fn contest(url: &str, options: &Options) -> Result<Summary, Error> {
     };
     let json = folder.join("contest.json");
     // That of an earlier run is not this one's.
-    let _ = fs::remove_file(&json);
+    match fs::remove_file(&json) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(Error::while_doing(json.display())(error));
+        }
+        _ => {}
+    }
     let mut k6 = command(&program, url, options, folder)?;
     if !options.quiet {
         k6.stdout(Stdio::inherit()).stderr(Stdio::inherit());
