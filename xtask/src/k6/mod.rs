@@ -120,8 +120,8 @@ fn running() -> Result<String, Error> {
     let state = Home::find()?.state()?;
     state.map(|state| state.url).ok_or_else(|| {
         Error::new(
-            "nothing runs here: `cargo xtask up` in another terminal, or --url URL; a composition's \
-             is http://localhost:9999",
+            "nothing runs here: `cargo xtask up` in another terminal, or --url URL, which of a \
+             composition is http://localhost:9999",
         )
     })
 }
