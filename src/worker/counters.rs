@@ -109,18 +109,26 @@ pub(super) fn append_metrics(out: &mut Vec<u8>, driver: &str) {
             &all.sessions_lost,
         ),
     ];
-    // Writing to a Vec cannot fail.
     for (name, kind, help, counter) in rows {
-        let _ = writeln!(out, "# HELP crebito_{name} {help}");
-        let _ = writeln!(out, "# TYPE crebito_{name} {kind}");
-        let _ = writeln!(out, "crebito_{name} {}", value(counter));
+        append_figure(out, name, (kind, help), counter);
     }
     append_driver(out, driver);
 }
 
 fn append_driver(out: &mut Vec<u8>, driver: &str) {
     let name = "crebito_io_driver_info";
-    let _ = writeln!(out, "# HELP {name} The I/O driver in force.");
-    let _ = writeln!(out, "# TYPE {name} gauge");
+    append_head(out, name, "gauge", "The I/O driver in force.");
     let _ = writeln!(out, "{name}{{driver=\"{driver}\"}} 1");
+}
+
+fn append_figure(out: &mut Vec<u8>, name: &str, (kind, help): (&str, &str), counter: &AtomicU64) {
+    let name = format!("crebito_{name}");
+    append_head(out, &name, kind, help);
+    let _ = writeln!(out, "{name} {}", value(counter));
+}
+
+/// What comes before a figure. (Writing to a Vec cannot fail.)
+fn append_head(out: &mut Vec<u8>, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(out, "# HELP {name} {help}");
+    let _ = writeln!(out, "# TYPE {name} {kind}");
 }
