@@ -1,10 +1,14 @@
 -- wrk's part of `cargo xtask bench`. Every request is made beforehand, over the contest's five
 -- clientes; at the end there is one line of JSON. From the environment:
---   MIX   contest (220 debits : 110 credits : 10 extratos), or creditos (nothing but credits, so
---         that each request is a transacao that must be committed)
+--   MIX   contest (220 debits : 110 credits : 10 extratos); writes (the same without extratos);
+--         creditos (each request is a transacao that must be committed); extratos
 --   SEED  a number: the same seed makes the same requests
 
-local contest = os.getenv("MIX") ~= "creditos"
+-- A number up to the first is a debit, up to the second a credit, above an extrato.
+local mixes = {
+  contest = { 220, 330 }, writes = { 220, 340 }, creditos = { 0, 340 }, extratos = { 0, 0 },
+}
+local mix = mixes[os.getenv("MIX") or "contest"]
 local seed = tonumber(os.getenv("SEED")) or 1
 local threads = {}
 
@@ -20,12 +24,12 @@ function init()
   math.randomseed(seed * 1009 + number)
   local json = { ["Content-Type"] = "application/json" }
   for i = 1, PREPARED do
-    local cliente, kind = math.random(1, 5), contest and math.random(1, 340) or 230
-    if kind > 330 then
+    local cliente, kind = math.random(1, 5), math.random(1, 340)
+    if kind > mix[2] then
       requests[i] = wrk.format("GET", "/clientes/" .. cliente .. "/extrato")
     else
       local body = string.format('{"valor": %d, "tipo": "%s", "descricao": "%s"}',
-        math.random(1, 10000), kind > 220 and "c" or "d", string.format("bench %04x", i))
+        math.random(1, 10000), kind > mix[1] and "c" or "d", string.format("bench %04x", i))
       requests[i] = wrk.format("POST", "/clientes/" .. cliente .. "/transacoes", json, body)
     end
   end

@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use xtask::Error;
-use xtask::bench::{self, Bench, Mix};
+use xtask::bench::{self, Bench};
 use xtask::checkout::checkout;
 use xtask::compose::{self, ComposeTest};
 use xtask::down;
@@ -94,24 +94,8 @@ enum Scenario {
 
 #[derive(Debug, clap::Args)]
 struct BenchArguments {
-    /// Connections of the load generator
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
-    connections: u32,
-    /// Threads of the load generator
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    threads: u32,
-    /// How long is measured
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
-    seconds: u32,
-    /// How long is driven before, in seconds
-    #[arg(long, default_value_t = 2)]
-    warm_up: u32,
-    /// What is asked
-    #[arg(long, value_enum, default_value_t = Mix::Contest)]
-    mix: Mix,
-    /// JSON instead of a table
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    bench: Bench,
     /// A setting of each replica, NAME=VALUE; may be given again
     #[arg(long, value_parser = pair)]
     env: Vec<(String, String)>,
@@ -200,21 +184,11 @@ impl K6Arguments {
 }
 
 impl BenchArguments {
-    fn bench(&self) -> Bench {
-        let options = Options {
+    fn options(&self) -> Options {
+        Options {
             env: self.env.clone(),
             postgres_settings: self.postgres.clone(),
             ..self.stack.options()
-        };
-        Bench {
-            build: self.stack.crebito.is_none(),
-            options,
-            connections: self.connections,
-            threads: self.threads,
-            seconds: self.seconds,
-            warm_up: self.warm_up,
-            mix: self.mix,
-            json: self.json,
         }
     }
 }
@@ -257,7 +231,10 @@ fn run(task: Task) -> Result<ExitCode, Error> {
         }
         Task::Clean => down::clean(&Home::find()?)?,
         Task::Test { arguments } => return test(&arguments),
-        Task::Bench(arguments) => bench::bench(&arguments.bench())?,
+        Task::Bench(arguments) => {
+            let build = arguments.stack.crebito.is_none();
+            bench::bench(&arguments.bench, arguments.options(), build)?;
+        }
         Task::K6(arguments) => {
             // k6 hears Ctrl-C as well, and still says what it has.
             interrupts()?;

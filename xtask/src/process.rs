@@ -184,6 +184,23 @@ pub(crate) fn stat(pid: u32) -> Option<Stat> {
     })
 }
 
+/// A process and all that descend from it.
+pub(crate) fn family(root: u32) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let parents: Vec<(u32, u32)> = pids
+        .filter_map(|pid| Some((pid, stat(pid)?.parent)))
+        .collect();
+    let mut family = vec![root];
+    let mut next = 0;
+    while let Some(&parent) = family.get(next) {
+        next += 1;
+        let children = parents.iter().filter(|(_, of)| *of == parent);
+        family.extend(children.map(|(pid, _)| *pid));
+    }
+    family
+}
+
 /// What a process of the stack inherits; all else, a forgotten `WORKERS` or `PGHOST` among it,
 /// would make a stack behave differently in two terminals.
 const INHERITED: [&str; 6] = [

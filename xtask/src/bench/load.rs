@@ -11,8 +11,8 @@ use crate::error::Error;
 use crate::programs;
 
 /// What wrk counted, as perf/mix.lua writes it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Load {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Load {
     pub requests: u64,
     pub duration_us: u64,
     pub p50_us: u64,
@@ -27,9 +27,15 @@ pub(crate) struct Load {
 }
 
 /// Drives `url` for so many seconds.
-pub(crate) fn drive(bench: &Bench, url: &str, seconds: u32, seed: u32) -> Result<Load, Error> {
+pub(super) fn drive(
+    bench: &Bench,
+    url: &str,
+    connections: u32,
+    seconds: u32,
+    seed: u32,
+) -> Result<Load, Error> {
     let mut wrk = Command::new(programs::wrk()?);
-    wrk.arg("--connections").arg(bench.connections.to_string());
+    wrk.arg("--connections").arg(connections.to_string());
     wrk.arg("--threads").arg(bench.threads.to_string());
     wrk.arg("--duration")
         .arg(format!("{seconds}s"))
@@ -38,7 +44,7 @@ pub(crate) fn drive(bench: &Bench, url: &str, seconds: u32, seed: u32) -> Result
     wrk.arg("--script")
         .arg(checkout()?.join("perf").join("mix.lua"))
         .arg(url);
-    wrk.env("MIX", bench.mix.as_str())
+    wrk.env("MIX", bench.mix().as_str())
         .env("SEED", seed.to_string());
     let output = wrk.output().map_err(Error::while_doing("wrk"))?;
     let said = String::from_utf8_lossy(&output.stdout);

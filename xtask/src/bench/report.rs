@@ -1,10 +1,13 @@
-//! The figures as a table.
+//! The figures as tables: the median of the rounds, and how far they lie apart.
 
+mod contests;
+
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::process::Command;
-use std::thread;
 
-use super::{Measured, to_f64};
+use super::record::{CEILING, Record, Run, SHIPPED};
+use super::to_f64;
 use crate::checkout::checkout;
 
 /// The checkout's commit, with a + if there is more than it holds.
@@ -25,107 +28,230 @@ pub(crate) fn commit() -> String {
     commit + if more { "+" } else { "" }
 }
 
-/// One screen for people.
-pub(crate) fn table(measured: &Measured) -> String {
-    let mut text = String::new();
-    for (name, value) in facts(measured) {
-        let _ = writeln!(text, "{name:<14}{value}");
+/// A few screens for people.
+pub(super) fn table(run: &Run) -> String {
+    let mut text = facts(run);
+    if !run.contests.is_empty() {
+        return text + &contests::table(&run.contests) + &verdict(run);
     }
-    let heads = ["CPU µs/request", "CPUs", "peak RSS KiB"];
+    let mut levels = BTreeSet::new();
+    let mut variants: Vec<&str> = Vec::new();
+    for record in &run.records {
+        levels.insert(record.connections);
+        if !variants.contains(&record.variant.as_str()) {
+            variants.push(&record.variant);
+        }
+    }
+    let groups = || {
+        levels
+            .iter()
+            .flat_map(|level| variants.iter().map(move |name| (*level, *name)))
+    };
+    let group = |(level, name): (u32, &str)| -> Vec<&Record> {
+        let records = run.records.iter();
+        let records = records.filter(|record| record.connections == level);
+        records.filter(|record| record.variant == name).collect()
+    };
     let _ = writeln!(
         text,
-        "\n{:<12}{:>16}{:>8}{:>16}",
-        "", heads[0], heads[1], heads[2]
+        "{:>5}  {:<24}{:>10}{:>17}{:>8}{:>8}{:>8}{:>10}{:>10}{:>8}",
+        "conns",
+        "variant",
+        "requests/s",
+        "min - max",
+        "p50 ms",
+        "p99 ms",
+        "max ms",
+        "a flight",
+        "flights/s",
+        "CPU µs"
     );
-    for service in &measured.services {
-        let rss = service
-            .peak_rss_kib
-            .map_or_else(String::new, |kib| kib.to_string());
-        let (name, cpu, cpus) = (&service.name, service.cpu_us_per_request, service.cpus);
-        let _ = writeln!(text, "{name:<12}{cpu:>16.1}{cpus:>8.2}{rss:>16}");
+    for key in groups() {
+        let records = group(key);
+        if !records.is_empty() {
+            text.push_str(&line(key, &records));
+        }
     }
-    let all: f64 = measured
-        .services
-        .iter()
-        .map(|service| service.cpu_us_per_request)
-        .sum();
-    let _ = writeln!(text, "{:<12}{all:>16.1}\n", "all");
-    text.push_str(&verdict(measured));
+    let _ = writeln!(
+        text,
+        "\n{:>5}  {:<24}{:<12}{:>14}{:>8}{:>11}{:>10}{:>10}",
+        "conns", "variant", "service", "CPU µs/request", "CPUs", "throttled", "peak MB", "RSS MB"
+    );
+    for key in groups() {
+        text.push_str(&services(key, &group(key)));
+    }
+    text.push_str(&ratios(run, &levels, &variants));
+    text.push_str(&verdict(run));
     text
 }
 
-fn facts(measured: &Measured) -> [(&'static str, String); 11] {
-    let load = &measured.load;
-    let cpus = thread::available_parallelism().map_or(0, usize::from);
-    let ms = |us: u64| to_f64(us) / 1e3;
-    let latency = (ms(load.p50_us), ms(load.p99_us), ms(load.max_us));
-    let driven = format!("{}, {} connections", measured.mix, measured.connections);
-    let statuses: Vec<String> = load
-        .statuses
-        .iter()
-        .map(|(status, count)| format!("{status}: {count}"))
-        .collect();
-    [
-        ("commit", measured.commit.clone()),
+fn facts(run: &Run) -> String {
+    let mut text = String::new();
+    let contest = run.contests.first().map(|contest| &contest.facts);
+    let first = run.records.first().map(|record| &record.facts).or(contest);
+    let limits = match run.limited {
+        true => "1.5 CPU and 550 MB, split as docker-compose.yml has it; the generator outside",
+        false => "none",
+    };
+    let machine = format!("{} CPUs, the generator's among them", run.cpus);
+    let (driver, postgres, durability, ready_ms) = first.map_or(("", "", "", 0.0), |facts| {
         (
-            "machine",
-            format!("{cpus} CPUs, the generator's among them"),
-        ),
-        (
-            "stack",
-            format!(
-                "driver {}, PostgreSQL {}",
-                measured.driver, measured.postgres
-            ),
-        ),
-        ("durability", measured.durability.clone()),
+            facts.driver.as_str(),
+            facts.postgres.as_str(),
+            facts.durability.as_str(),
+            facts.ready_after_ms,
+        )
+    });
+    for (name, value) in [
+        ("commit", run.commit.clone()),
+        ("machine", machine),
+        ("limits", limits.to_owned()),
+        ("stack", format!("driver {driver}, PostgreSQL {postgres}")),
+        ("store", format!("{}: {durability}", run.store)),
         (
             "ready after",
-            format!("{:.0} ms, the slowest replica", measured.ready_after_ms),
+            format!("{ready_ms:.0} ms, the slowest replica"),
         ),
         (
             "load",
-            format!("{driven}, {:.1} s", ms(load.duration_us) / 1e3),
+            match contest {
+                Some(_) => "the contest's, an open model, a connection for each request".to_owned(),
+                None => format!("{}, closed loop, {} s a level", run.mix, run.seconds),
+            },
         ),
-        ("requests/s", format!("{:.0}", measured.requests_per_second)),
-        (
-            "transacoes/s",
-            format!(
-                "{:.0} applied and committed",
-                measured.transacoes_per_second
-            ),
-        ),
-        (
-            "latency ms",
-            format!(
-                "p50 {:.2}, p99 {:.2}, max {:.2}",
-                latency.0, latency.1, latency.2
-            ),
-        ),
-        ("statuses", statuses.join(", ")),
-        ("socket errors", load.socket_errors.to_string()),
-    ]
+    ] {
+        let _ = writeln!(text, "{name:<14}{value}");
+    }
+    text.push('\n');
+    text
 }
 
-fn verdict(measured: &Measured) -> String {
-    let check = &measured.check;
-    let mut text = match check.wrong_clientes {
-        0 => "every saldo is the sum of its transacoes and within its limite\n".to_owned(),
-        wrong => format!("WRONG: {wrong} clientes whose saldo is not the sum of their rows\n"),
-    };
-    let (rows, answered) = (check.rows, check.answered);
-    let line = match (check.holds(), rows.checked_sub(answered)) {
-        (true, Some(0)) => format!("{rows} rows, as many as were answered with 200\n"),
-        (true, Some(more)) => format!(
-            "{rows} rows, {answered} answered with 200; {more} answers were left unread when the \
-             generator stopped (at most {} can be)\n",
-            check.unread_max
-        ),
-        _ => format!(
-            "WRONG: {rows} rows, {answered} answered with 200, at most {} unread\n",
-            check.unread_max
-        ),
-    };
-    text.push_str(&line);
+/// The middle one; of an even number the lower of both in the middle.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values
+        .get(values.len().saturating_sub(1) / 2)
+        .copied()
+        .unwrap_or(0.0)
+}
+
+fn rate(records: &[&Record]) -> f64 {
+    median(records.iter().map(|record| record.requests_per_second))
+}
+
+fn line((level, name): (u32, &str), records: &[&Record]) -> String {
+    let over = |of: &dyn Fn(&Record) -> f64| median(records.iter().map(|record| of(record)));
+    let rates = || records.iter().map(|record| record.requests_per_second);
+    let (least, most) = (
+        rates().fold(f64::MAX, f64::min),
+        rates().fold(0.0, f64::max),
+    );
+    let ms = |us: u64| to_f64(us) / 1e3;
+    let or_dash = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.1}"));
+    let flight = records
+        .first()
+        .and_then(|record| record.operations_per_flight);
+    let flight = flight.map(|_| over(&|record| record.operations_per_flight.unwrap_or(0.0)));
+    let flights = records.first().and_then(|record| record.flights_per_second);
+    let flights = flights.map(|_| over(&|record| record.flights_per_second.unwrap_or(0.0)));
+    format!(
+        "{level:>5}  {name:<24}{:>10.0}{:>17}{:>8.2}{:>8.2}{:>8.2}{:>10}{:>10}{:>8.1}\n",
+        rate(records),
+        format!("{least:.0} - {most:.0}"),
+        over(&|record| ms(record.load.p50_us)),
+        over(&|record| ms(record.load.p99_us)),
+        over(&|record| ms(record.load.max_us)),
+        or_dash(flight),
+        or_dash(flights),
+        over(&Record::cpu_us_per_request),
+    )
+}
+
+fn services((level, name): (u32, &str), records: &[&Record]) -> String {
+    let mut text = String::new();
+    let first = records.first().map_or(&[][..], |record| &record.services);
+    for (index, service) in first.iter().enumerate() {
+        let all = || {
+            records
+                .iter()
+                .filter_map(|record| record.services.get(index))
+        };
+        let mb = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.1}"));
+        let most =
+            |values: &mut dyn Iterator<Item = Option<u64>>| values.flatten().max().map(to_f64);
+        let throttled = service.throttled.map(|_| {
+            let share = median(all().map(|service| service.throttled.unwrap_or(0.0)));
+            format!("{:.1}%", share * 100.0)
+        });
+        let _ = writeln!(
+            text,
+            "{level:>5}  {name:<24}{:<12}{:>14.1}{:>8.2}{:>11}{:>10}{:>10}",
+            service.name,
+            median(all().map(|service| service.cpu_us_per_request)),
+            median(all().map(|service| service.cpus)),
+            throttled.unwrap_or_default(),
+            mb(most(&mut all().map(|service| service.peak_bytes)).map(|bytes| bytes / 1e6)),
+            mb(most(&mut all().map(|service| service.peak_rss_kib)).map(|kib| kib * 1.024e-3)),
+        );
+    }
     text
+}
+
+/// What travels: each against the shipped stack, in the same run.
+fn ratios(run: &Run, levels: &BTreeSet<u32>, variants: &[&str]) -> String {
+    let mut text = String::new();
+    let of = |name: &str, level: u32| -> Option<f64> {
+        let records = run.records.iter();
+        let records = records.filter(|record| record.variant == name);
+        let records: Vec<_> = records
+            .filter(|record| record.connections == level)
+            .collect();
+        (!records.is_empty()).then(|| rate(&records))
+    };
+    let others = variants
+        .iter()
+        .filter(|name| ![SHIPPED, CEILING].contains(*name));
+    for name in others {
+        for &level in levels {
+            if let (Some(ours), Some(theirs)) = (of(SHIPPED, level), of(name, level)) {
+                let ratio = ours / theirs;
+                let _ = writeln!(
+                    text,
+                    "{level:>5} connections: shipped / {name} = {ratio:.2}"
+                );
+            }
+        }
+    }
+    let ceiling = levels
+        .iter()
+        .filter_map(|level| of(CEILING, *level))
+        .fold(0.0, f64::max);
+    if ceiling > 0.0 {
+        for &level in levels {
+            if let Some(ours) = of(SHIPPED, level) {
+                let ratio = ours / ceiling;
+                let _ = writeln!(
+                    text,
+                    "{level:>5} connections: shipped / the best of {CEILING} ({ceiling:.0}/s) = \
+                     {ratio:.2}"
+                );
+            }
+        }
+    }
+    if text.is_empty() {
+        text
+    } else {
+        format!("\n{text}")
+    }
+}
+
+fn verdict(run: &Run) -> String {
+    match run.fault() {
+        None => "\nAfter each level every saldo was the sum of its transacoes and within its \
+                 limite, and there were as many rows as answers 200 (those left unread when the \
+                 generator stopped aside).\n"
+            .to_owned(),
+        Some(fault) => format!("\nWRONG: {fault}\n"),
+    }
 }

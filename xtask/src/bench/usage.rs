@@ -2,34 +2,19 @@
 
 use std::fs;
 
-use crate::process::{Stat, stat};
+use crate::process::{family, stat};
 
 /// CPU time of a process and all that descend from it, in microseconds, the ended ones included.
 pub(crate) fn cpu_us(root: u32) -> u64 {
-    let all = processes();
-    let mut tree = vec![root];
-    let mut ticks = 0;
-    let mut next = 0;
-    while let Some(&pid) = tree.get(next) {
-        next += 1;
-        ticks += all
-            .iter()
-            .filter(|(of, _)| *of == pid)
-            .map(|(_, stat)| stat.cpu_ticks)
-            .sum::<u64>();
-        tree.extend(
-            all.iter()
-                .filter(|(_, stat)| stat.parent == pid)
-                .map(|(of, _)| *of),
-        );
-    }
+    let stats = family(root).into_iter().filter_map(stat);
+    let ticks: u64 = stats.map(|stat| stat.cpu_ticks).sum();
     ticks * 1_000_000 / rustix::param::clock_ticks_per_second()
 }
 
-fn processes() -> Vec<(u32, Stat)> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(|pid| Some((pid, stat(pid)?))).collect()
+/// CPU time of our children that have ended and were waited for, in microseconds.
+pub(crate) fn ended_children_us() -> u64 {
+    let me = stat(std::process::id());
+    me.map_or(0, |me| me.cpu_ticks) * 1_000_000 / rustix::param::clock_ticks_per_second()
 }
 
 /// The most memory that was ever resident, in KiB (`VmHWM`).

@@ -4,11 +4,11 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::cgroup::Cgroup;
 use super::composition::Composition;
 use super::container::Container;
 use super::file::Service;
 use super::sockets;
+use crate::cgroup::Cgroup;
 use crate::error::Error;
 
 /// Nobody there answers, or it does at once: a neighbour.

@@ -85,7 +85,8 @@ fn text(node: &Yaml) -> Option<String> {
     }
 }
 
-fn thousandths(text: &str) -> Option<u64> {
+/// `0.17` is 170.
+pub(crate) fn thousandths(text: &str) -> Option<u64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = format!("{part:0<3}");
     let part: u64 = (digits.len() == 3).then(|| digits.parse().ok()).flatten()?;

@@ -4,7 +4,6 @@
 //! disturbs it, and takes it down with all that it stored; also after a failure or Ctrl-C. No image
 //! that is here is pulled.
 
-mod cgroup;
 mod composition;
 mod confinement;
 mod container;
@@ -37,6 +36,7 @@ use crate::{say, warn};
 use composition::Composition;
 use container::Container;
 use engine::Engine;
+pub(crate) use limits::thousandths;
 pub use limits::{CONTEST, Limits, check_sum};
 use load::LoadPlan;
 use report::{Report, Step};

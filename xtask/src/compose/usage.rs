@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::cgroup::{Cgroup, Used};
 use super::composition::Composition;
 use super::container::Container;
 use super::limits::Limits;
 use super::pressure::{self, Pressure};
 use super::sockets::{self, SocketUse};
+use crate::cgroup::{Cgroup, Used};
 use crate::error::Error;
 
 /// How often it is looked: where the kernel keeps no peak, this is its resolution.

@@ -12,6 +12,7 @@
 //! ```
 
 mod ending;
+mod groups;
 mod nginx;
 mod options;
 mod postgres;
@@ -31,7 +32,8 @@ use crate::folder::Private;
 use crate::machine;
 use crate::process::{Lifetime, tail};
 
-use nginx::Nginx;
+pub use groups::Groups;
+pub(crate) use nginx::Nginx;
 pub use options::{Address, Driver, Options, Shutdown, Sockets};
 pub use postgres::{Postgres, ROLE, SETTINGS, SUPERUSER};
 pub use replica::Replica;
@@ -132,6 +134,7 @@ impl Stack {
             sockets: options.sockets,
             settings: options.postgres_settings.clone(),
             hba: Vec::new(),
+            groups: options.groups.clone(),
             lifetime: layout.lifetimes.postgres,
         })?;
         let slot = |index| Slot::new(index, options, run, &logs);
@@ -144,6 +147,7 @@ impl Stack {
                 folder: run.join("nginx"),
                 log: logs.join("nginx.log"),
                 process: None,
+                groups: options.groups.clone(),
             },
             replicas: (0..options.replicas).map(slot).collect::<Result<_, _>>()?,
             postgres,

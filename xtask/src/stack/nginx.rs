@@ -4,11 +4,13 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::Groups;
 use super::options::Address;
 use super::replica::get;
 use crate::checkout::checkout;
@@ -93,6 +95,7 @@ pub(crate) struct Nginx {
     pub folder: PathBuf,
     pub log: PathBuf,
     pub process: Option<Process>,
+    pub groups: Option<Arc<Groups>>,
 }
 
 impl Nginx {
@@ -126,6 +129,9 @@ impl Nginx {
             .arg(&self.folder);
         command.arg("-e").arg(&self.log).arg("-g").arg(global);
         let mut process = Process::start(command, &self.log, None, lifetime)?;
+        if let Some(groups) = &self.groups {
+            groups.take("nginx", process.pid)?;
+        }
         let start = Instant::now();
         let failure = loop {
             if process.ended().is_some() {
@@ -133,6 +139,9 @@ impl Nginx {
                 break "did not start";
             }
             if get(&Address::Tcp(self.address), "/healthz").is_ok() {
+                if let Some(groups) = &self.groups {
+                    groups.take("nginx", process.pid)?;
+                }
                 self.process = Some(process);
                 return Ok(());
             }

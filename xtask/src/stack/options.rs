@@ -3,6 +3,9 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Groups;
 
 /// The I/O driver that is asked of a replica.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -85,6 +88,8 @@ pub struct Options {
     pub env: Vec<(String, String)>,
     /// More settings of PostgreSQL, as in postgresql.conf; they win over the stack's.
     pub postgres_settings: Vec<(String, String)>,
+    /// Control groups that the parts are put into.
+    pub groups: Option<Arc<Groups>>,
 }
 
 impl Options {
@@ -99,6 +104,7 @@ impl Options {
             sockets: Sockets::Unix,
             env: Vec::new(),
             postgres_settings: Vec::new(),
+            groups: None,
         }
     }
 }

@@ -4,11 +4,13 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::Groups;
 use super::options::{Address, Shutdown, Sockets};
 use super::template;
 use crate::error::Error;
@@ -59,6 +61,7 @@ pub(crate) struct Plan {
     /// Lines of pg_hba.conf that come before the defaults.
     pub hba: Vec<String>,
     pub lifetime: Lifetime,
+    pub groups: Option<Arc<Groups>>,
 }
 
 /// A running (or stopped) PostgreSQL server; a private one is stopped and removed on drop.
@@ -97,6 +100,7 @@ impl Postgres {
             settings: settings.iter().map(owned).collect(),
             hba: hba.iter().map(|&line| line.to_owned()).collect(),
             lifetime: Lifetime::Owned(Signal::QUIT),
+            groups: None,
         };
         let mut postgres = Postgres::create(plan)?;
         if let Some(process) = &postgres.process {
@@ -184,7 +188,13 @@ impl Postgres {
         }
         let account = self.account.as_ref();
         let mut process = Process::start(command, &self.plan.log, account, self.plan.lifetime)?;
+        if let Some(groups) = &self.plan.groups {
+            groups.take("db", process.pid)?;
+        }
         let started = self.wait_until_ready(&mut process, before);
+        if let Some(groups) = &self.plan.groups {
+            groups.take("db", process.pid)?;
+        }
         self.process = Some(process);
         if started.is_ok() {
             self.note()?;

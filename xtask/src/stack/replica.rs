@@ -41,6 +41,8 @@ const ASKED_EVERY: Duration = Duration::from_millis(2);
 /// What a replica is made of, and its process while it runs.
 #[derive(Debug)]
 pub(crate) struct Slot {
+    /// `api1`, `api2`...
+    pub name: String,
     pub listen: Address,
     pub addresses: Vec<Address>,
     pub log: PathBuf,
@@ -76,6 +78,7 @@ impl Slot {
         };
         let log = logs.join(format!("{name}.log"));
         Ok(Slot {
+            name,
             listen,
             addresses,
             log,
@@ -101,8 +104,13 @@ impl Slot {
         command.env("IO_DRIVER", options.driver.as_str());
         command.envs(options.env.iter().map(|(name, value)| (name, value)));
         self.started = Instant::now();
-        self.process = Some(Process::start(command, &self.log, None, lifetime)?);
-        Ok(())
+        let process = self
+            .process
+            .insert(Process::start(command, &self.log, None, lifetime)?);
+        match &options.groups {
+            Some(groups) => groups.take(&self.name, process.pid),
+            None => Ok(()),
+        }
     }
 
     /// Waits until /health gives 200 on every address: the database is up, too.

@@ -123,6 +123,7 @@ fn make(account: Option<&Account>) -> Result<Private, Error> {
         settings: vec![("fsync".to_owned(), "off".to_owned())],
         hba: Vec::new(),
         lifetime: Lifetime::Owned(Signal::QUIT),
+        groups: None,
     };
     let mut postgres = Postgres::create(plan)?;
     let role = format!("CREATE ROLE {ROLE} LOGIN");

@@ -1,17 +1,20 @@
-//! What the kernel's control groups hold about a container: limits in force, and what was used.
+//! The kernel's control groups: limits in force, what was used, and groups of our own.
 //! Version 1, version 2 and both at once (Linux, admin-guide/cgroup-v1 and cgroup-v2).
+
+mod own;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::limits::Limits;
+use crate::compose::Limits;
 use crate::error::Error;
+pub(crate) use own::OwnGroup;
 
 /// The group of a container's processes.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Cgroup {
+pub(crate) enum Cgroup {
     /// A folder for each controller.
     V1 {
         cpu: PathBuf,
@@ -24,7 +27,7 @@ pub(super) enum Cgroup {
 
 /// What a group has used since it was made.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(super) struct Used {
+pub(crate) struct Used {
     /// CPU time.
     pub cpu_us: u64,
     /// Time for which the quota kept it from running, summed over the CPUs.
@@ -115,6 +118,20 @@ impl Cgroup {
                 })
             }
         }
+    }
+}
+
+/// The group of that name at the root of each hierarchy.
+fn at_root(mounts: &str, name: &str) -> Option<Cgroup> {
+    let group = format!("/{name}");
+    let v1 = |controller| folder(mounts, "cgroup", Some(controller), &group);
+    match (v1("cpu"), v1("cpuacct"), v1("memory")) {
+        (Some(cpu), Some(cpuacct), Some(memory)) => Some(Cgroup::V1 {
+            cpu,
+            cpuacct,
+            memory,
+        }),
+        _ => folder(mounts, "cgroup2", None, &group).map(Cgroup::V2),
     }
 }
 

@@ -1,0 +1,129 @@
+//! The ceiling of a server that makes one call for each transacao: pgbench on the very procedure,
+//! with the database's own share and nothing else in the way.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use super::load::Load;
+use super::measure::of_service;
+use super::record::{CEILING, Facts, Record};
+use super::{Bench, Variant, check, groups, to_f64};
+use crate::cgroup::Used;
+use crate::error::Error;
+use crate::programs;
+use crate::stack::{Groups, ROLE, Stack};
+
+/// Sessions of pgbench; the best of them is the ceiling.
+const CLIENTS: [u32; 3] = [2, 8, 32];
+/// A transacao of the contest's mix.
+const SCRIPT: &str = "\\set id random(1, 5)
+\\set valor random(1, 10000)
+\\set debit random(1, 3)
+SELECT * FROM banco.InsertTransacao(:id::bigint, :valor::bigint, \
+CASE WHEN :debit < 3 THEN 'd' ELSE 'c' END, 'descricao');
+";
+
+/// A fresh database, and a record for each number of sessions.
+pub(super) fn measure(bench: &Bench, shipped: &Variant, round: u32) -> Result<Vec<Record>, Error> {
+    let mut options = shipped.stack_options();
+    options.groups = groups(shipped)?;
+    let groups = options.groups.clone();
+    // Its replicas and NGINX are idle: they cost nothing.
+    let stack = Stack::private(&options)?;
+    if let Some(sql) = shipped.store.sql() {
+        stack.psql(sql)?;
+    }
+    stack.sync_data()?;
+    let folder = tempfile::tempdir().map_err(Error::while_doing("a temporary folder"))?;
+    let script = folder.path().join("transacao.sql");
+    fs::write(&script, SCRIPT).map_err(Error::while_doing(script.display()))?;
+    let mut records = Vec::new();
+    for connections in CLIENTS {
+        let used = || {
+            groups
+                .as_deref()
+                .map_or_else(|| Ok(BTreeMap::new()), Groups::used)
+        };
+        let before = used()?;
+        let mut pgbench = Command::new(programs::postgresql("pgbench")?);
+        pgbench
+            .args(["--no-vacuum", "--protocol=prepared", "--jobs=1"])
+            .arg(format!("--client={connections}"))
+            .arg(format!("--time={}", bench.seconds))
+            .arg(format!("--username={ROLE}"))
+            .arg("--host")
+            .arg(stack.postgres().socket_folder())
+            .arg("--file")
+            .arg(&script)
+            .arg(ROLE)
+            .env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan");
+        let output = pgbench.output().map_err(Error::while_doing("pgbench"))?;
+        if !output.status.success() {
+            return Err(Error::of_program("pgbench", &output));
+        }
+        let after = used()?;
+        let load = read(&String::from_utf8_lossy(&output.stdout), bench.seconds)?;
+        let none = Used::default();
+        let db = (
+            before.get("db").unwrap_or(&none),
+            after.get("db").unwrap_or(&none),
+        );
+        let check = check::check(&stack, 0, u64::MAX)?;
+        records.push(Record {
+            variant: CEILING.to_owned(),
+            round,
+            connections,
+            facts: Facts::default(),
+            requests_per_second: to_f64(load.requests) * 1e6 / to_f64(load.duration_us),
+            services: vec![of_service("db", 0, &load, Some(db), None)],
+            flights_per_second: None,
+            operations_per_flight: None,
+            check: Some(check),
+            load,
+        });
+    }
+    Ok(records)
+}
+
+/// What pgbench says at its end. It has no percentiles: its mean stands for the median.
+fn read(said: &str, seconds: u32) -> Result<Load, Error> {
+    let after = |words: &str| {
+        let line = said.lines().find_map(|line| line.strip_prefix(words))?;
+        line.split([' ', '/']).find(|word| !word.is_empty())
+    };
+    let requests = after("number of transactions actually processed:");
+    let requests = requests.and_then(|number| number.parse().ok());
+    let mean_ms = after("latency average =").and_then(|ms| ms.parse::<f64>().ok());
+    let both = requests.zip(mean_ms);
+    let (requests, mean_ms) = both.ok_or_else(|| Error::new(format!("pgbench said: {said}")))?;
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a mean in µs"
+    )]
+    let p50_us = (mean_ms * 1e3) as u64;
+    Ok(Load {
+        requests,
+        duration_us: u64::from(seconds) * 1_000_000,
+        p50_us,
+        ..Load::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_pgbench_says_is_read() {
+        let said = "number of threads: 1\nnumber of transactions actually processed: 1234\n\
+                    number of failed transactions: 0 (0.000%)\nlatency average = 0.250 ms\n";
+        let load = read(said, 2).unwrap();
+        assert_eq!(
+            (load.requests, load.duration_us, load.p50_us),
+            (1234, 2_000_000, 250)
+        );
+        assert!(read("pgbench: error", 2).is_err());
+    }
+}

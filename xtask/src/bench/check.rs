@@ -1,0 +1,26 @@
+//! The database's own word on what was answered.
+
+use super::record::Check;
+use crate::error::Error;
+use crate::stack::Stack;
+
+/// Clientes whose saldo is not the sum of their transacoes, or is beyond their limite.
+const WRONG: &str = "SELECT count(*) FROM banco.clientes c LEFT JOIN LATERAL (
+        SELECT count(*) AS n, sum(CASE tipo WHEN 'c' THEN valor ELSE -valor END) AS saldo
+        FROM banco.transacoes WHERE cliente_id = c.id) t ON true
+    WHERE c.n <> t.n OR c.saldo <> coalesce(t.saldo, 0) OR c.saldo < -c.limite";
+
+/// Asks, `answered` being the transacoes answered with 200 since the stack started.
+pub(super) fn check(stack: &Stack, answered: u64, unread_max: u64) -> Result<Check, Error> {
+    let number = |sql: &str| {
+        let said = stack.psql(sql)?;
+        said.parse()
+            .map_err(Error::while_doing(format!("`{said}` for {sql}")))
+    };
+    Ok(Check {
+        wrong_clientes: number(WRONG)?,
+        rows: number("SELECT count(*) FROM banco.transacoes")?,
+        answered,
+        unread_max,
+    })
+}

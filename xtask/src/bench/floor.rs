@@ -1,0 +1,167 @@
+//! The floor under every entry: the shipped NGINX, with its shipped share, in front of an NGINX
+//! that answers a constant with all the rest of the CPU.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::measure::of_service;
+use super::record::{FLOOR, Facts, GENERATOR, Record};
+use super::{Bench, Variant, load, to_f64, usage};
+use crate::cgroup::Used;
+use crate::checkout::checkout;
+use crate::compose::{CONTEST, Limits};
+use crate::error::Error;
+use crate::folder::Private;
+use crate::machine;
+use crate::process::{Lifetime, Process, tail};
+use crate::programs;
+use crate::stack::{Address, Groups, Nginx};
+
+/// Longer than a start takes; the end of patience, not a measure.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The group of what answers.
+const BACK: &str = "back";
+
+/// A floor that runs; it is stopped on drop.
+pub(super) struct Floor {
+    pub front: Nginx,
+    pub groups: Arc<Groups>,
+    back: Process,
+    private: Private,
+}
+
+impl Floor {
+    /// Starts it, with the limits of `shipped`.
+    ///
+    /// # Errors
+    /// NGINX does not start, or limits cannot be set.
+    pub fn start(shipped: &Variant) -> Result<Floor, Error> {
+        let groups = Arc::new(groups(shipped)?);
+        let private = Private::create()?;
+        let back = start_back(&private, &groups)?;
+        let mut floor = Floor {
+            front: Nginx {
+                address: ([127, 0, 0, 1], machine::free_port()?).into(),
+                folder: private.path().join("nginx"),
+                log: private.path().join("nginx.log"),
+                process: None,
+                groups: Some(Arc::clone(&groups)),
+            },
+            groups,
+            back,
+            private,
+        };
+        let folder = floor.private.path().join("back");
+        let socket = |name: &str| Address::Unix(folder.join(name));
+        floor
+            .front
+            .configure(&[socket("api1.sock"), socket("api2.sock")])?;
+        floor.front.start(Lifetime::Owned(Signal::TERM))?;
+        if let Some(process) = &floor.front.process {
+            floor.private.note(process)?;
+        }
+        floor.groups.take(BACK, floor.back.pid)?;
+        Ok(floor)
+    }
+}
+
+impl Drop for Floor {
+    fn drop(&mut self) {
+        self.front.stop(Duration::from_secs(5));
+        self.back.stop(Signal::QUIT, Duration::from_secs(5));
+    }
+}
+
+/// A fresh floor, and a record for each level of connections.
+pub(super) fn measure(bench: &Bench, shipped: &Variant, round: u32) -> Result<Vec<Record>, Error> {
+    let floor = Floor::start(shipped)?;
+    levels(bench, &floor.front, &floor.groups, round)
+}
+
+fn groups(shipped: &Variant) -> Result<Groups, Error> {
+    let nginx = shipped.shares.get("nginx").copied().unwrap_or_default();
+    let rest = Limits {
+        cpu_millis: CONTEST.cpu_millis - nginx.cpu_millis,
+        memory_bytes: CONTEST.memory_bytes - nginx.memory_bytes,
+    };
+    let shares = BTreeMap::from([("nginx".to_owned(), nginx), (BACK.to_owned(), rest)]);
+    Groups::create(&shares, shipped.limited)
+}
+
+fn start_back(private: &Private, groups: &Groups) -> Result<Process, Error> {
+    let folder = private.path().join("back");
+    fs::create_dir_all(&folder).map_err(Error::while_doing(folder.display()))?;
+    let shipped = checkout()?.join("perf").join("floor.nginx.conf");
+    let conf = fs::read_to_string(&shipped).map_err(Error::while_doing(shipped.display()))?;
+    let conf = conf.replace("FOLDER", &folder.display().to_string());
+    let path = folder.join("nginx.conf");
+    fs::write(&path, conf).map_err(Error::while_doing(path.display()))?;
+    let log = private.path().join("back.log");
+    let user = machine::nginx_account().map(|account| format!("user {};", account.name));
+    let global = format!("daemon off; {}", user.unwrap_or_default());
+    let mut command = Command::new(programs::nginx()?);
+    command.arg("-c").arg(&path).arg("-p").arg(&folder);
+    command.arg("-e").arg(&log).arg("-g").arg(global);
+    let mut process = Process::start(command, &log, None, Lifetime::Owned(Signal::TERM))?;
+    groups.take(BACK, process.pid)?;
+    private.note(&process)?;
+    let start = Instant::now();
+    while !folder.join("api2.sock").exists() {
+        if process.ended().is_some() || start.elapsed() > PATIENCE {
+            process.kill_group();
+            let log = tail(&log, 20);
+            return Err(Error::new(format!(
+                "the floor's NGINX did not start:\n{log}"
+            )));
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(process)
+}
+
+fn levels(bench: &Bench, front: &Nginx, groups: &Groups, round: u32) -> Result<Vec<Record>, Error> {
+    let url = format!("http://{}", front.address);
+    if bench.warm_up > 0 {
+        load::drive(bench, &url, 64, bench.warm_up, 1)?;
+    }
+    let mut records = Vec::new();
+    for (level, &connections) in (2..).zip(&bench.connections) {
+        let before = (groups.used()?, usage::ended_children_us());
+        let load = load::drive(bench, &url, connections, bench.seconds, level)?;
+        let after = (groups.used()?, usage::ended_children_us());
+        if load.statuses.keys().any(|status| *status != 200) {
+            return Err(Error::new(format!(
+                "the floor answered {:?}",
+                load.statuses
+            )));
+        }
+        let none = Used::default();
+        let part = |name: &str| {
+            let used = (
+                before.0.get(name).unwrap_or(&none),
+                after.0.get(name).unwrap_or(&none),
+            );
+            of_service(name, 0, &load, Some(used), None)
+        };
+        let generator = of_service(GENERATOR, after.1 - before.1, &load, None, None);
+        records.push(Record {
+            variant: FLOOR.to_owned(),
+            round,
+            connections,
+            facts: Facts::default(),
+            requests_per_second: to_f64(load.requests) * 1e6 / to_f64(load.duration_us),
+            services: vec![part("nginx"), part(BACK), generator],
+            flights_per_second: None,
+            operations_per_flight: None,
+            check: None,
+            load,
+        });
+    }
+    Ok(records)
+}

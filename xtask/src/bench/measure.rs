@@ -1,0 +1,166 @@
+//! The stack under a closed loop, level by level.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+
+use super::record::{Facts, GENERATOR, Record, Service};
+use super::{Bench, Variant, check, groups, load, to_f64, usage};
+use crate::cgroup::Used;
+use crate::error::Error;
+use crate::stack::{Groups, Stack, get};
+
+/// For the answers that wrk no longer read, which are still being made.
+const AFTER: Duration = Duration::from_millis(500);
+
+/// A fresh stack, and a record for each level of connections.
+pub(super) fn saturate(bench: &Bench, variant: &Variant, round: u32) -> Result<Vec<Record>, Error> {
+    let mut options = variant.stack_options();
+    options.groups = groups(variant)?;
+    let groups = options.groups.clone();
+    let stack = Stack::private(&options)?;
+    if let Some(sql) = variant.store.sql() {
+        stack.psql(sql)?;
+    }
+    stack.sync_data()?;
+    let facts = facts(&stack)?;
+    let (mut answered, mut unread_max) = (0, 0);
+    if bench.mix() == super::Mix::Extratos {
+        stack.psql(TEN_EACH)?;
+    }
+    let ten_each = stack.psql("SELECT count(*) FROM banco.transacoes")?;
+    answered += ten_each.parse().unwrap_or(0);
+    if bench.warm_up > 0 {
+        let connections = bench.connections.iter().copied().max().unwrap_or(1).min(64);
+        let warm = load::drive(bench, stack.url(), connections, bench.warm_up, 1)?;
+        answered += warm.applied;
+        unread_max += u64::from(connections);
+    }
+    let mut records = Vec::new();
+    for (level, &connections) in (2..).zip(&bench.connections) {
+        let before = seen(&stack, groups.as_deref())?;
+        let load = load::drive(bench, stack.url(), connections, bench.seconds, level)?;
+        let after = seen(&stack, groups.as_deref())?;
+        thread::sleep(AFTER);
+        answered += load.applied;
+        unread_max += u64::from(connections);
+        let check = check::check(&stack, answered, unread_max)?;
+        // What was left unread is known now; the next level has its own.
+        (answered, unread_max) = (check.rows.max(answered), 0);
+        let seconds = to_f64(load.duration_us) / 1e6;
+        let flights = to_f64(after.flights.saturating_sub(before.flights));
+        let operations = to_f64(after.operations.saturating_sub(before.operations));
+        records.push(Record {
+            variant: variant.name.clone(),
+            round,
+            connections,
+            facts: facts.clone(),
+            requests_per_second: to_f64(load.requests) / seconds,
+            services: services(&before, &after, &load),
+            flights_per_second: Some(flights / seconds),
+            operations_per_flight: Some(operations / flights.max(1.0)),
+            check: Some(check),
+            load,
+        });
+    }
+    Ok(records)
+}
+
+/// Ten transacoes for each cliente, through the bank's own procedure.
+const TEN_EACH: &str = "SELECT count(*) FROM banco.clientes AS c, generate_series(1, 10) AS i, \
+    LATERAL banco.InsertTransacao(c.id, i, 'c', 'extrato') AS t";
+
+pub(super) fn facts(stack: &Stack) -> Result<Facts, Error> {
+    let settings = ["fsync", "synchronous_commit", "full_page_writes"];
+    let shown = settings.map(|name| Ok(format!("{name}={}", stack.psql(&format!("SHOW {name}"))?)));
+    let shown: Result<Vec<_>, Error> = shown.into_iter().collect();
+    let replicas = stack.replicas();
+    let driver = replicas.first().map(|replica| replica.driver.clone());
+    Ok(Facts {
+        driver: driver.unwrap_or_default(),
+        postgres: stack.psql("SHOW server_version")?,
+        durability: shown?.join(" "),
+        ready_after_ms: replicas.iter().fold(0.0, |slowest: f64, replica| {
+            slowest.max(replica.ready_after.as_secs_f64() * 1e3)
+        }),
+    })
+}
+
+/// What was used up to a moment.
+struct Seen {
+    /// CPU time by service, in µs.
+    cpu: Vec<(String, u64)>,
+    groups: BTreeMap<String, Used>,
+    peak_rss_kib: BTreeMap<String, u64>,
+    flights: u64,
+    operations: u64,
+}
+
+fn seen(stack: &Stack, groups: Option<&Groups>) -> Result<Seen, Error> {
+    let of = |pid: Option<u32>| pid.map_or(0, usage::cpu_us);
+    let replicas = stack.replicas();
+    let name = |index: usize| format!("api{}", index + 1);
+    let mut cpu = vec![("nginx".to_owned(), of(stack.nginx_pid()))];
+    let mut peak_rss_kib = BTreeMap::new();
+    let (mut flights, mut operations) = (0, 0);
+    for (index, replica) in replicas.iter().enumerate() {
+        cpu.push((name(index), of(Some(replica.pid))));
+        peak_rss_kib.extend(usage::peak_rss_kib(replica.pid).map(|peak| (name(index), peak)));
+        // Counters of the process, the same at each of its addresses.
+        let health = get(&replica.address, "/health").map_err(Error::while_doing("/health"))?;
+        let health: serde_json::Value = serde_json::from_str(&health.1).unwrap_or_default();
+        let number = |key: &str| health.get(key).and_then(serde_json::Value::as_u64);
+        flights += number("flights").unwrap_or(0);
+        operations += number("operations").unwrap_or(0);
+    }
+    cpu.push(("db".to_owned(), of(stack.postgres_pid())));
+    // Ours are the ended children's: wrk, which is waited for. The others still run below us.
+    let others: u64 = cpu.iter().map(|(_, used)| used).sum();
+    let ours = usage::cpu_us(std::process::id()).saturating_sub(others);
+    cpu.push((GENERATOR.to_owned(), ours));
+    Ok(Seen {
+        cpu,
+        groups: groups.map_or_else(|| Ok(BTreeMap::new()), Groups::used)?,
+        peak_rss_kib,
+        flights,
+        operations,
+    })
+}
+
+fn services(before: &Seen, after: &Seen, load: &load::Load) -> Vec<Service> {
+    let both = before.cpu.iter().zip(&after.cpu);
+    let service = |((name, before_us), (_, after_us)): (&(String, u64), &(String, u64))| {
+        let groups = before.groups.get(name).zip(after.groups.get(name));
+        of_service(
+            name,
+            after_us.saturating_sub(*before_us),
+            load,
+            groups,
+            after.peak_rss_kib.get(name).copied(),
+        )
+    };
+    both.map(service).collect()
+}
+
+/// One service's line: CPU time used, and what its group says.
+pub(super) fn of_service(
+    name: &str,
+    cpu_us: u64,
+    load: &load::Load,
+    groups: Option<(&Used, &Used)>,
+    peak_rss_kib: Option<u64>,
+) -> Service {
+    // The group counts exactly, /proc in ticks.
+    let used = groups.map_or(cpu_us, |(before, after)| after.cpu_us - before.cpu_us);
+    let throttled = |(before, after): (&Used, &Used)| {
+        to_f64(after.throttled_us - before.throttled_us) / to_f64(load.duration_us)
+    };
+    Service {
+        name: name.to_owned(),
+        cpu_us_per_request: to_f64(used) / to_f64(load.requests.max(1)),
+        cpus: to_f64(used) / to_f64(load.duration_us),
+        throttled: groups.map(throttled),
+        peak_bytes: groups.map(|(_, after)| after.peak_bytes),
+        peak_rss_kib,
+    }
+}

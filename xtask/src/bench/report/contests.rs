@@ -1,0 +1,101 @@
+//! The contest's load as a table: medians of the rounds, and the least and most of the tails.
+
+use std::fmt::Write;
+
+use super::super::contest::Contest;
+use super::super::open::{Kind, Latency};
+use super::{median, to_f64};
+
+/// A line for each kind of request of each variant, then what each service used.
+pub(super) fn table(contests: &[Contest]) -> String {
+    let mut variants: Vec<&str> = Vec::new();
+    for contest in contests {
+        if !variants.contains(&contest.variant.as_str()) {
+            variants.push(&contest.variant);
+        }
+    }
+    let mut text = format!(
+        "{:<24}{:<10}{:>8}{:>8}{:>8}{:>17}{:>8}{:>8}\n",
+        "variant", "ms", "p50", "p90", "p99", "min - max", "p99.9", "max"
+    );
+    for name in &variants {
+        let of = |contest: &&Contest| contest.variant == *name;
+        let all: Vec<&Contest> = contests.iter().filter(of).collect();
+        text.push_str(&latencies(name, &all));
+    }
+    text.push('\n');
+    for name in variants {
+        let of = |contest: &&Contest| contest.variant == name;
+        let all: Vec<&Contest> = contests.iter().filter(of).collect();
+        text.push_str(&costs(name, &all));
+    }
+    text
+}
+
+fn latencies(name: &str, all: &[&Contest]) -> String {
+    let mut text = String::new();
+    let kinds = [
+        ("all", None),
+        ("debitos", Some(Kind::Debitos)),
+        ("creditos", Some(Kind::Creditos)),
+        ("extratos", Some(Kind::Extratos)),
+    ];
+    for (label, kind) in kinds {
+        let latency = |contest: &&Contest| match kind {
+            None => Some(contest.outcome.latency_us),
+            Some(kind) => contest.outcome.kinds.get(&kind).map(|of| of.latency_us),
+        };
+        let latencies: Vec<Latency> = all.iter().filter_map(latency).collect();
+        let of = |part: fn(&Latency) -> u64| latencies.iter().map(part).map(|us| to_f64(us) / 1e3);
+        let p99 = || of(|latency| latency.p99);
+        let (least, most) = (p99().fold(f64::MAX, f64::min), p99().fold(0.0, f64::max));
+        let _ = writeln!(
+            text,
+            "{name:<24}{label:<10}{:>8.2}{:>8.2}{:>8.2}{:>17}{:>8.2}{:>8.2}",
+            median(of(|latency| latency.p50)),
+            median(of(|latency| latency.p90)),
+            median(p99()),
+            format!("{least:.2} - {most:.2}"),
+            median(of(|latency| latency.p99_9)),
+            median(of(|latency| latency.max)),
+        );
+    }
+    text
+}
+
+fn costs(name: &str, all: &[&Contest]) -> String {
+    let mut text = String::new();
+    let requests: u64 = all.iter().map(|contest| contest.outcome.requests()).sum();
+    let unanswered: u64 = all.iter().map(|contest| contest.outcome.unanswered()).sum();
+    let above = median(all.iter().map(|contest| contest.outcome.above_sla));
+    let own = |contest: &&Contest| contest.outcome.generator.cpus();
+    let late = median(
+        all.iter()
+            .map(|contest| to_f64(contest.outcome.generator.lateness_us.p99) / 1e3),
+    );
+    let _ = writeln!(
+        text,
+        "{name}: {requests} requests, {unanswered} not answered, {:.2}% above 250 ms; \
+         generator {:.3} CPU, itself late by {late:.2} ms at p99",
+        above * 100.0,
+        median(all.iter().map(own)),
+    );
+    let services = all
+        .first()
+        .map(|first| first.services.keys())
+        .into_iter()
+        .flatten();
+    for service in services {
+        let used = || {
+            all.iter()
+                .filter_map(|contest| contest.services.get(service))
+        };
+        let _ = writeln!(
+            text,
+            "    {service:<8}{:.3} CPU, held back {:.1}% of the time",
+            median(used().map(|used| used.0)),
+            median(used().map(|used| used.1)) * 100.0,
+        );
+    }
+    text
+}

@@ -1,0 +1,224 @@
+//! What is measured: the stack as it is shipped, with single things changed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use yaml_rust2::{Yaml, YamlLoader};
+
+use crate::checkout::checkout;
+use crate::compose::{Limits, check_sum, thousandths};
+use crate::error::Error;
+use crate::stack::{Driver, Options, Sockets};
+
+/// What a crash may cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Store {
+    /// Nothing that was answered: logged tables, fsync, `full_page_writes`, `synchronous_commit`
+    #[default]
+    Durable,
+    /// The last answers: `synchronous_commit` off
+    Relaxed,
+    /// Everything: UNLOGGED tables and no flush at all, as most of the contest's entries have it
+    Reckless,
+}
+
+impl Store {
+    fn settings(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Store::Durable => &[],
+            Store::Relaxed => &[("synchronous_commit", "off")],
+            Store::Reckless => &[
+                ("synchronous_commit", "off"),
+                ("fsync", "off"),
+                ("full_page_writes", "off"),
+            ],
+        }
+    }
+
+    /// What is done to the fresh tables.
+    pub(super) fn sql(self) -> Option<&'static str> {
+        (self == Store::Reckless).then_some(
+            "ALTER TABLE banco.clientes SET UNLOGGED; ALTER TABLE banco.transacoes SET UNLOGGED",
+        )
+    }
+}
+
+/// One stack to be measured.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// What the report calls it.
+    pub name: String,
+    /// The stack, without groups.
+    pub options: Options,
+    /// How durable.
+    pub store: Store,
+    /// Within docker-compose.yml's limits.
+    pub limited: bool,
+    /// What each service may use.
+    pub shares: BTreeMap<String, Limits>,
+}
+
+impl Variant {
+    /// The same with one thing changed, by `NAME=VALUE`: `driver`, `sockets`, `store`, `limits`
+    /// (`none`), `cpus` (of NGINX, each replica, the database), `crebito` (a binary),
+    /// `postgres.SETTING`, or a variable of the replicas.
+    ///
+    /// # Errors
+    /// The value is none that the name takes.
+    pub fn changed(&self, change: &str) -> Result<Variant, Error> {
+        let mut other = self.clone();
+        change.clone_into(&mut other.name);
+        let (name, value) = change
+            .split_once('=')
+            .ok_or_else(|| Error::new(format!("--against {change}: NAME=VALUE is wanted")))?;
+        match name {
+            "driver" => other.options.driver = parsed::<Driver>(change, value)?,
+            "sockets" => other.options.sockets = parsed::<Sockets>(change, value)?,
+            "store" => other.store = parsed::<Store>(change, value)?,
+            "limits" if value == "none" => other.limited = false,
+            "cpus" => other
+                .share_cpus(value)
+                .map_err(Error::while_doing(change))?,
+            "crebito" => other.options.crebito = PathBuf::from(value),
+            _ => match name.strip_prefix("postgres.") {
+                Some(setting) => {
+                    let setting = (setting.to_owned(), value.to_owned());
+                    other.options.postgres_settings.push(setting);
+                }
+                None if name
+                    .chars()
+                    .all(|sign| sign.is_ascii_uppercase() || sign == '_') =>
+                {
+                    let variable = (name.to_owned(), value.to_owned());
+                    other.options.env.push(variable);
+                }
+                None => return Err(Error::new(format!("--against {change}: no such thing"))),
+            },
+        }
+        Ok(other)
+    }
+
+    /// Other CPU shares, such as `0.65/0.17/0.51`, in sum the contest's.
+    fn share_cpus(&mut self, value: &str) -> Result<(), Error> {
+        let cpus = value
+            .split('/')
+            .map(thousandths)
+            .collect::<Option<Vec<u64>>>();
+        let Some([nginx, replica, db]) = cpus.as_deref() else {
+            return Err(Error::new(
+                "three numbers are wanted, such as 0.65/0.17/0.51",
+            ));
+        };
+        for (name, limits) in &mut self.shares {
+            limits.cpu_millis = match name.as_str() {
+                "nginx" => *nginx,
+                "db" => *db,
+                _ => *replica,
+            };
+        }
+        check_sum(&self.shares)
+    }
+
+    /// The options with those of the store.
+    pub(super) fn stack_options(&self) -> Options {
+        let mut options = self.options.clone();
+        let settings = self.store.settings().iter();
+        let owned = settings.map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        options.postgres_settings.extend(owned);
+        options
+    }
+}
+
+fn parsed<T: clap::ValueEnum>(change: &str, value: &str) -> Result<T, Error> {
+    T::from_str(value, false).map_err(|_| Error::new(format!("--against {change}: no such value")))
+}
+
+/// The limits of docker-compose.yml by service, so that the two cannot differ.
+///
+/// # Errors
+/// The file is not as it should be.
+pub(super) fn shares() -> Result<BTreeMap<String, Limits>, Error> {
+    let path = checkout()?.join("docker-compose.yml");
+    let text = std::fs::read_to_string(&path).map_err(Error::while_doing(path.display()))?;
+    let documents = YamlLoader::load_from_str(&text);
+    let documents = documents.map_err(Error::while_doing(path.display()))?;
+    let services = documents
+        .first()
+        .and_then(|document| document["services"].as_hash());
+    let services = services.ok_or_else(|| Error::new("docker-compose.yml has no services"))?;
+    let share = |(name, service): (&Yaml, &Yaml)| {
+        let name = name.as_str().unwrap_or_default();
+        // One level of merging (`<<: *replica`) is all that the file has.
+        let deploy = match &service["deploy"] {
+            Yaml::BadValue => &service["<<"]["deploy"],
+            own => own,
+        };
+        let limits = Limits::read(deploy).map_err(Error::while_doing(name))?;
+        Ok((name.to_owned(), limits))
+    };
+    services.iter().map(share).collect()
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Store::Durable => "durable",
+            Store::Relaxed => "relaxed",
+            Store::Reckless => "reckless",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compose::check_sum;
+
+    #[test]
+    fn the_shares_are_the_contests() {
+        let shares = shares().unwrap();
+        assert_eq!(
+            shares.keys().collect::<Vec<_>>(),
+            ["api1", "api2", "db", "nginx"]
+        );
+        check_sum(&shares).unwrap();
+    }
+
+    #[test]
+    fn a_variant_differs_in_one_thing() {
+        let shipped = Variant {
+            name: "shipped".to_owned(),
+            options: Options::new("crebito"),
+            store: Store::Durable,
+            limited: true,
+            shares: shares().unwrap(),
+        };
+        let reckless = shipped.changed("store=reckless").unwrap();
+        assert_eq!(reckless.store, Store::Reckless);
+        assert_eq!(reckless.stack_options().postgres_settings.len(), 3);
+        let paused = shipped.changed("PAUSE_US=0").unwrap();
+        assert_eq!(
+            paused.options.env,
+            [("PAUSE_US".to_owned(), "0".to_owned())]
+        );
+        let tuned = shipped.changed("postgres.commit_delay=10").unwrap();
+        let expected = ("commit_delay".to_owned(), "10".to_owned());
+        assert_eq!(tuned.options.postgres_settings, [expected]);
+        assert!(!shipped.changed("limits=none").unwrap().limited);
+        let split = shipped.changed("cpus=0.7/0.15/0.5").unwrap();
+        assert_eq!(split.shares.get("nginx").unwrap().cpu_millis, 700);
+        for wrong in ["cpus=0.7/0.2/0.5", "cpus=1.5", "cpus=a/b/c"] {
+            assert!(shipped.changed(wrong).is_err(), "{wrong}");
+        }
+        for wrong in [
+            "driver",
+            "driver=select",
+            "store=safe",
+            "speed=more",
+            "limits=many",
+        ] {
+            assert!(shipped.changed(wrong).is_err(), "{wrong}");
+        }
+    }
+}
