@@ -48,7 +48,7 @@ pub(super) fn drive(
     };
     let url = composition.url();
     let work = || k6::contest(&url, &options);
-    let (summary, used) = usage::watch(composition, containers, work)?;
+    let (summary, used) = usage::watch(composition, containers, half, work)?;
     let mut loaded = Loaded {
         applied: applied(&summary),
         rows: number(
@@ -120,10 +120,7 @@ fn faults(loaded: &Loaded, wrong: u64) -> Vec<String> {
             format!("{} rows, {} answered with 200", loaded.rows, loaded.applied),
         ),
         (
-            // Without reuse each request opens one. After a stall of the machine many requests
-            // are under way at once, and so are as many connections.
-            reuse.open_at_half == 0
-                || u64::try_from(reuse.opened).is_ok_and(|opened| opened * 10 > summary.requests),
+            !reuse.is_kept(summary.requests),
             format!("the connections to the replicas are not reused: {reuse:?}"),
         ),
         (

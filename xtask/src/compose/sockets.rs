@@ -1,10 +1,12 @@
-//! What the kernel tells of the containers' sockets: proc(5), /proc/pid/net.
+//! Connections: from NGINX to the replicas, as these count them, and what the kernel tells of the
+//! containers' sockets: proc(5), /proc/pid/net.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::time::Instant;
 
 use serde::Serialize;
 
+use super::composition::Composition;
 use super::container::Container;
 use crate::error::Error;
 
@@ -13,76 +15,81 @@ use crate::error::Error;
 pub(super) struct SocketUse {
     pub upstream: Reuse,
     /// TCP sockets in `TIME_WAIT` in the containers, before and after, NGINX's port aside: there
-    /// they are those of clients who asked for the connection to be closed.
+    /// they are those of clients who asked for the connection to be closed. As long as neighbours
+    /// talk over Unix sockets there are none; a composition over TCP that opens a connection for
+    /// each request, or for each flight, would show here.
     pub time_wait: (u64, u64),
 }
 
 /// Connections from NGINX to the replicas, over the second half of a load that grows in its first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Reuse {
-    pub open_at_half: usize,
-    pub open_at_end: usize,
-    /// Opened in between.
-    pub opened: usize,
+    pub open_at_half: u64,
+    pub open_at_end: u64,
+    /// Accepted in between, without those of health checks.
+    pub opened: u64,
 }
 
-/// Every connection of the replicas' Unix sockets, each time that it was looked.
-#[derive(Debug, Default)]
-pub(super) struct Upstream {
-    looks: Vec<BTreeSet<u64>>,
-}
+/// What nginx.conf lets NGINX keep (`keepalive`): after a stall of the machine as many requests as
+/// waited are under way at once, and so are as many connections. They are opened once, and kept.
+const KEPT_MAX: u64 = 256;
 
-impl Upstream {
-    /// Looks once.
-    pub fn look(&mut self, containers: &[Container]) {
-        let open = containers.iter().flat_map(|container| {
-            let path = format!("/proc/{}/net/unix", container.state.pid);
-            let table = fs::read_to_string(path).unwrap_or_default();
-            accepted(&table).collect::<Vec<_>>()
-        });
-        self.looks.push(open.collect());
+impl Reuse {
+    /// Between two counts.
+    pub fn between(half: &Count, end: &Count) -> Reuse {
+        let seconds = end.at.saturating_duration_since(half.at).as_secs();
+        // Each replica's health check, once a second, and our own question.
+        let checks = (seconds + 2) * half.replicas;
+        let accepted = end.accepted.saturating_sub(half.accepted);
+        Reuse {
+            open_at_half: half.open.saturating_sub(half.replicas),
+            open_at_end: end.open.saturating_sub(end.replicas),
+            opened: accepted.saturating_sub(checks),
+        }
     }
 
-    /// What the looks come to. Who is seen but once is a health check, which closes at once.
-    pub fn judged(&self) -> Reuse {
-        let mut seen: BTreeMap<u64, u32> = BTreeMap::new();
-        for inode in self.looks.iter().flatten() {
-            *seen.entry(*inode).or_default() += 1;
-        }
-        let lasting = |look: &BTreeSet<u64>| -> BTreeSet<u64> {
-            look.iter()
-                .copied()
-                .filter(|inode| seen.get(inode).is_some_and(|n| *n > 1))
-                .collect()
-        };
-        let mut second_half = self.looks.iter().skip(self.looks.len() / 2).map(lasting);
-        let Some(first) = second_half.next() else {
-            return Reuse::default();
-        };
-        let mut reuse = Reuse {
-            open_at_half: first.len(),
-            open_at_end: first.len(),
-            opened: 0,
-        };
-        let mut known = first;
-        for look in second_half {
-            reuse.open_at_end = look.len();
-            reuse.opened += look.iter().filter(|inode| known.insert(**inode)).count();
-        }
-        reuse
+    /// Whether `requests`, those of the whole load, were sent on connections that stay. A machine
+    /// that stalls for seconds has more requests under way than NGINX keeps connections for: that
+    /// is why one for fifty requests is forgiven. Without reuse it is one for each.
+    pub fn is_kept(&self, requests: u64) -> bool {
+        self.open_at_half > 0 && self.opened <= KEPT_MAX + requests / 50
     }
 }
 
-/// The inodes of accepted connections of a replica, in /proc/pid/net/unix: they have their
-/// listener's path.
-fn accepted(table: &str) -> impl Iterator<Item = u64> {
-    const CONNECTED: &str = "03";
-    table.lines().filter_map(|line| {
-        let mut fields = line.split_whitespace().skip(5);
-        let (state, inode, path) = (fields.next()?, fields.next()?, fields.next()?);
-        let is_ours = state == CONNECTED && path.starts_with("/run/crebito/");
-        is_ours.then(|| inode.parse().ok()).flatten()
-    })
+/// What the replicas together say of their connections, at one time.
+#[derive(Clone, Debug)]
+pub(super) struct Count {
+    at: Instant,
+    replicas: u64,
+    /// The asking ones among them.
+    open: u64,
+    /// Since the start.
+    accepted: u64,
+}
+
+impl Count {
+    /// Asks each replica for its health.
+    ///
+    /// # Errors
+    /// One does not answer, or has no such figure.
+    pub fn ask(composition: &Composition, containers: &[Container]) -> Result<Count, Error> {
+        let mut count = Count {
+            at: Instant::now(),
+            replicas: 0,
+            open: 0,
+            accepted: 0,
+        };
+        for health in composition.health(containers)? {
+            let figure = |name| {
+                let figure = health.get(name).and_then(serde_json::Value::as_u64);
+                figure.ok_or_else(|| Error::new(format!("no {name} in {health}")))
+            };
+            count.replicas += 1;
+            count.open += figure("connections")?;
+            count.accepted += figure("accepted")?;
+        }
+        Ok(count)
+    }
 }
 
 /// TCP sockets in `TIME_WAIT` that have nothing to do with NGINX's port.
@@ -169,29 +176,25 @@ mod tests {
     }
 
     #[test]
-    fn accepted_connections_are_known_by_their_path() {
-        let table = "\
-Num       RefCount Protocol Flags    Type St Inode Path
-0000: 00000002 00000000 00010000 0001 01 26 /run/crebito/api1.sock
-0000: 00000003 00000000 00000000 0001 03 27
-0000: 00000003 00000000 00000000 0001 03 28 /run/crebito/api1.sock";
-        assert_eq!(accepted(table).collect::<Vec<_>>(), [28]);
-    }
-
-    #[test]
-    fn reuse_is_what_stays_open() {
-        let check = |looks: &[&[u64]], expected: (usize, usize, usize)| {
-            let looks = looks.iter().map(|look| look.iter().copied().collect());
-            let reuse = Upstream {
-                looks: looks.collect(),
-            };
-            let reuse = reuse.judged();
-            let found = (reuse.open_at_half, reuse.open_at_end, reuse.opened);
-            assert_eq!(found, expected);
+    fn reuse_is_that_few_are_opened() {
+        let start = Instant::now();
+        let count = |seconds, open, accepted| Count {
+            at: start + std::time::Duration::from_secs(seconds),
+            replicas: 2,
+            open,
+            accepted,
         };
-        check(&[], (0, 0, 0));
-        check(&[&[1], &[1, 2], &[1, 2], &[1, 2]], (2, 2, 0));
-        check(&[&[1], &[1, 2], &[1, 2], &[1, 2, 3]], (2, 2, 0));
-        check(&[&[1], &[1], &[1], &[1, 3], &[2, 3], &[2]], (2, 1, 1));
+        let check = |half: (u64, u64), end: (u64, u64), opened: u64, is_kept: bool| {
+            let half = count(0, half.0, half.1);
+            let reuse = Reuse::between(&half, &count(60, end.0, end.1));
+            assert_eq!((reuse.opened, reuse.is_kept(10_000)), (opened, is_kept));
+        };
+        check((12, 1_000), (12, 1_124), 0, true);
+        check((12, 1_000), (22, 1_134), 10, true);
+        check((12, 1_000), (268, 1_580), 456, true);
+        check((12, 1_000), (12, 1_581), 457, false);
+        check((12, 1_000), (12, 7_800), 6_676, false);
+        // NGINX holds none.
+        check((2, 1_000), (2, 1_124), 0, false);
     }
 }

@@ -43,13 +43,15 @@ pub(super) struct Use {
     pub machine: Pressure,
 }
 
-/// Does `work` and watches the services meanwhile.
+/// Does `work` and watches the services meanwhile; after `half` and at the end it asks the
+/// replicas for their connections.
 ///
 /// # Errors
-/// That of `work`, or a control group is not to be read.
+/// That of `work`, or a control group is not to be read, or a replica does not answer.
 pub(super) fn watch<T>(
     composition: &Composition,
     containers: &[Container],
+    half: Duration,
     work: impl FnOnce() -> Result<T, Error>,
 ) -> Result<(T, Use), Error> {
     let groups: Vec<Cgroup> = containers
@@ -61,14 +63,24 @@ pub(super) fn watch<T>(
     let busy = pressure::Since::now();
     let (start, is_over) = (Instant::now(), AtomicBool::new(false));
     let (done, seen) = thread::scope(|scope| {
-        let eye = scope.spawn(|| look(containers, &groups, &is_over));
+        let eye = scope.spawn(|| {
+            let mut at_half = None;
+            let own = look(&groups, &is_over, || {
+                if at_half.is_none() && start.elapsed() >= half {
+                    at_half = Some(sockets::Count::ask(composition, containers));
+                }
+            });
+            (own, at_half)
+        });
         let done = work();
         is_over.store(true, Ordering::Relaxed);
         (done, eye.join())
     });
     let (done, seconds) = (done?, start.elapsed().as_secs_f64());
     let machine = busy.until_now();
-    let (own, upstream) = seen.map_err(|_| Error::new("the watch ended early"))?;
+    let (own, at_half) = seen.map_err(|_| Error::new("the watch ended early"))?;
+    let at_half = at_half.ok_or_else(|| Error::new("the load ended before its half"))??;
+    let at_end = sockets::Count::ask(composition, containers)?;
     let after = used(&groups)?;
     let service = |(at, container): (usize, &Container)| {
         let name = container.service();
@@ -87,7 +99,7 @@ pub(super) fn watch<T>(
     };
     let services = containers.iter().enumerate().filter_map(service).collect();
     let sockets = SocketUse {
-        upstream: upstream.judged(),
+        upstream: sockets::Reuse::between(&at_half, &at_end),
         time_wait: (time_wait, sockets::time_wait(containers)?),
     };
     let used = Use {
@@ -103,21 +115,17 @@ fn used(groups: &[Cgroup]) -> Result<Vec<Used>, Error> {
     groups.iter().map(Cgroup::used).collect()
 }
 
-/// Until it is over: each group's largest own memory, and the connections.
-fn look(
-    containers: &[Container],
-    groups: &[Cgroup],
-    is_over: &AtomicBool,
-) -> (BTreeMap<usize, u64>, sockets::Upstream) {
-    let (mut own, mut upstream) = (BTreeMap::new(), sockets::Upstream::default());
+/// Until it is over: each group's largest own memory.
+fn look(groups: &[Cgroup], is_over: &AtomicBool, mut each: impl FnMut()) -> BTreeMap<usize, u64> {
+    let mut own = BTreeMap::new();
     while !is_over.load(Ordering::Relaxed) {
         for (at, group) in groups.iter().enumerate() {
             let now = group.used().map_or(0, |used| used.own_bytes);
             let most = own.entry(at).or_insert(0);
             *most = now.max(*most);
         }
-        upstream.look(containers);
+        each();
         thread::sleep(LOOKED_EVERY);
     }
-    (own, upstream)
+    own
 }
