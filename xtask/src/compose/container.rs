@@ -37,9 +37,10 @@ pub(super) struct HostConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct NetworkSettings {
-    /// By the port inside; where it is published outside.
+    /// By the port inside; where it is published outside. One that is not is null or empty, as the
+    /// engine likes.
     #[serde(default)]
-    pub ports: std::collections::BTreeMap<String, Option<serde_json::Value>>,
+    pub ports: std::collections::BTreeMap<String, Option<Vec<serde_json::Value>>>,
     #[serde(default)]
     networks: std::collections::BTreeMap<String, Network>,
 }
@@ -75,8 +76,8 @@ impl Container {
 
     /// Whether the outside reaches one of its ports.
     pub fn is_published(&self) -> bool {
-        let mut ports = self.network_settings.ports.values();
-        ports.any(Option::is_some)
+        let mut ports = self.network_settings.ports.values().flatten();
+        ports.any(|places| !places.is_empty())
     }
 
     /// Its addresses on the composition's networks.
@@ -85,5 +86,30 @@ impl Container {
         networks
             .map(|network| network.address.as_str())
             .filter(|address| !address.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_published_where_it_has_a_place_outside() {
+        let check = |ports: &str, expected: bool| {
+            let json = format!(
+                r#"[{{"Name": "/a", "State": {{"Pid": 1, "Running": true}},
+                    "HostConfig": {{}}, "Config": {{"Labels": {{}}}},
+                    "NetworkSettings": {{"Ports": {ports}}}}}]"#
+            );
+            let [container] = &Container::read(&json).unwrap()[..] else {
+                panic!("one: {json}");
+            };
+            assert_eq!(container.is_published(), expected, "{ports}");
+        };
+        check("{}", false);
+        check(r#"{"5432/tcp": null}"#, false);
+        check(r#"{"5432/tcp": []}"#, false);
+        let place = r#"[{"HostIp": "0.0.0.0", "HostPort": "9999"}]"#;
+        check(&format!(r#"{{"80/tcp": null, "9999/tcp": {place}}}"#), true);
     }
 }
