@@ -3,7 +3,7 @@
 //! When each request is due is settled beforehand, whatever the bank does: a stall delays none of
 //! them, and each counts from its scheduled moment (no coordinated omission). One thread without
 //! blocking; k6, which does the same in `cargo xtask k6`, takes a quarter of a CPU for it and adds
-//! half a millisecond to the median.
+//! 0.4 ms to the median; this takes a twentieth.
 //!
 //! ```no_run
 //! use xtask::bench::open::{self, Plan};
