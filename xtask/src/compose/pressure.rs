@@ -17,6 +17,14 @@ pub(super) struct Pressure {
     pub io_waited: Option<u64>,
 }
 
+impl Pressure {
+    /// Whether what is measured meanwhile tells more of the machine than of the bank.
+    pub fn is_busy(&self) -> bool {
+        let waited = [self.cpu_waited, self.io_waited];
+        self.cpu_idle < 70 || waited.into_iter().flatten().any(|percent| percent > 20)
+    }
+}
+
 /// The beginning of a load.
 pub(super) struct Since {
     start: Instant,

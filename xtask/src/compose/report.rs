@@ -28,6 +28,8 @@ pub(super) struct Step {
     /// What each replica was asked for.
     pub operations: Vec<u64>,
     pub load: Option<Loaded>,
+    /// What is not as it must be, the load's own aside.
+    pub faults: Vec<String>,
 }
 
 impl Report {
@@ -35,7 +37,8 @@ impl Report {
     pub fn faults(&self) -> Vec<String> {
         let steps = self.steps.iter();
         let faults = steps.filter_map(|step| {
-            let faults = step.load.iter().flat_map(|load| &load.faults);
+            let of_load = step.load.iter().flat_map(|load| &load.faults);
+            let faults = step.faults.iter().chain(of_load);
             let lines: Vec<String> = faults
                 .map(|fault| format!("{}: {fault}", step.name))
                 .collect();
