@@ -1,7 +1,7 @@
 //! One project of compose: brought up, looked into, disturbed, taken down.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -54,15 +54,34 @@ impl Composition {
             },
             is_up: false,
         };
-        let mut check = composition.compose(&["config", "-q"]);
-        let output = engine.runner.output(&mut check)?;
+        composition.read()?;
+        Ok(composition)
+    }
+
+    /// Takes several files together instead of the one.
+    ///
+    /// # Errors
+    /// They are not clean.
+    pub fn take_files(&mut self, files: &[&str]) -> Result<(), Error> {
+        self.environment.push(("COMPOSE_FILE", files.join(":")));
+        self.read()
+    }
+
+    fn read(&mut self) -> Result<(), Error> {
+        let mut check = self.compose(&["config", "-q"]);
+        let output = self.engine.runner.output(&mut check)?;
         let said = String::from_utf8_lossy(&output.stderr);
         if !output.status.success() || !said.trim().is_empty() {
             return Err(Error::of_program("`config` is not clean", &output));
         }
-        let config = engine.runner.ask(&mut composition.compose(&["config"]))?;
-        composition.file = File::read(&config)?;
-        Ok(composition)
+        let config = self.engine.runner.ask(&mut self.compose(&["config"]))?;
+        self.file = File::read(&config)?;
+        Ok(())
+    }
+
+    /// Where its file is.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Builds what the file builds. No image that is here is pulled.

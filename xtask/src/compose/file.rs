@@ -42,7 +42,11 @@ impl File {
             let service = Service::read(node).map_err(Error::while_doing(&name))?;
             Ok((name, service))
         };
-        let services = services.iter().map(read).collect::<Result<_, Error>>()?;
+        // The old compose shows those of a profile, too, which `up` leaves alone.
+        let enabled = services
+            .iter()
+            .filter(|(_, node)| strings(&node["profiles"]).is_empty());
+        let services = enabled.map(read).collect::<Result<_, Error>>()?;
         Ok(File { services })
     }
 

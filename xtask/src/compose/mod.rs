@@ -14,6 +14,7 @@ mod images;
 mod limits;
 mod load;
 mod pressure;
+mod prod;
 mod report;
 mod runner;
 mod sockets;
@@ -222,6 +223,9 @@ fn prove_all(
         report
             .steps
             .push(prove(engine, composition, plan, !task.quick)?);
+    }
+    if task.variant() == Variant::default() {
+        report.steps.push(prod::prove(engine, project, &image)?);
     }
     Ok(())
 }

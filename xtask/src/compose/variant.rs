@@ -50,6 +50,11 @@ const FILES: [&str; 4] = ["docker-compose.yml", "nginx.conf", "seccomp.json", ".
 pub(super) enum Folder {
     Checkout(PathBuf),
     Copy(TempDir),
+    /// Within a copy.
+    Below {
+        path: PathBuf,
+        _root: TempDir,
+    },
 }
 
 impl Folder {
@@ -57,6 +62,7 @@ impl Folder {
         match self {
             Folder::Checkout(path) => path,
             Folder::Copy(folder) => folder.path(),
+            Folder::Below { path, .. } => path,
         }
     }
 }
