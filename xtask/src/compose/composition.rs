@@ -89,25 +89,6 @@ impl Composition {
         self.show(&["build"])
     }
 
-    /// Pulls what is not here.
-    pub fn fetch_missing(&self) -> Result<(), Error> {
-        for service in self.file.services.values() {
-            if self.engine.image_size(&service.image).is_none() {
-                let mut pull = self.engine.docker();
-                let pulled = self
-                    .engine
-                    .runner
-                    .run(pull.args(["pull", &service.image]))?;
-                if !pulled.success() {
-                    let image = &service.image;
-                    let advice = "make it, or let the daemon reach its registry";
-                    return Err(Error::new(format!("there is no image {image}: {advice}")));
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Starts everything, its images being there. Returns the time to the first answer of NGINX
     /// with 200 to /healthz.
     ///

@@ -1,22 +1,67 @@
 //! The images that a composition is made of.
 
+use std::collections::BTreeSet;
+use std::fs;
+
 use super::composition::Composition;
 use super::engine::Engine;
 use super::note;
+use crate::checkout::checkout;
 use crate::error::Error;
 
 /// The server's own is smaller than that, in bytes.
 const SIZE_MAX: u64 = 5_000_000;
 
-/// The images, so that a start is a start and nothing else.
+/// Pulls the public images, of the composition and of the build, that are not here.
+///
+/// # Errors
+/// One is not to be had: a sentence with its name.
+pub(super) fn fetch(engine: &Engine) -> Result<(), Error> {
+    let checkout = checkout()?;
+    let read = |name: &str| {
+        let path = checkout.join(name);
+        fs::read_to_string(&path).map_err(Error::while_doing(path.display()))
+    };
+    for image in named(&read("docker-compose.yml")?, &read("Dockerfile")?) {
+        if engine.image_size(image).is_none() {
+            note(format_args!("pulling {image}"));
+            let mut pull = engine.docker();
+            let pulled = engine.runner.output(pull.args(["pull", image]))?;
+            if !pulled.status.success() {
+                let error = Error::of_program("docker pull", &pulled);
+                return Err(Error::new(format!(
+                    "image {image} is not here and cannot be pulled: {error}"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The images that a compose file names outright, and those that a Dockerfile begins with.
+fn named<'a>(compose: &'a str, dockerfile: &'a str) -> BTreeSet<&'a str> {
+    let services = compose
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("image: "));
+    let services = services.filter(|image| !image.contains('$'));
+    let stages = dockerfile
+        .lines()
+        .filter_map(|line| line.strip_prefix("FROM "));
+    let stages = stages.filter_map(|line| line.split(' ').next());
+    services
+        .chain(stages.filter(|image| *image != "scratch"))
+        .collect()
+}
+
+/// The server's image, so that a start is a start and nothing else.
 pub(super) fn prepare(composition: &Composition, image: &str, is_built: bool) -> Result<(), Error> {
     if is_built {
         note(format_args!("building {image}"));
-        composition.build()?;
+        composition.build()
     } else {
         note(format_args!("image {image} as it is"));
+        Ok(())
     }
-    composition.fetch_missing()
 }
 
 /// Name and bytes of each.
@@ -48,6 +93,14 @@ pub(super) fn check_size(sizes: &[(String, u64)], image: &str) -> Result<(), Err
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn public_images_are_found_by_name() {
+        let compose = "  a:\n    image: nginx:1\n  b:\n    image: ${SERVER:-crebito:1}\n";
+        let dockerfile = "# FROM nothing\nFROM rust:1 AS build\nFROM scratch\n";
+        let found: Vec<&str> = named(compose, dockerfile).into_iter().collect();
+        assert_eq!(found, ["nginx:1", "rust:1"]);
+    }
 
     #[test]
     fn an_image_is_below_five_megabytes() {

@@ -84,7 +84,7 @@ pub struct ComposeTest {
     /// One variant alone: how many replicas; the limits then sum to more
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=4))]
     replicas: u8,
-    /// Without a Docker daemon says so, and is content
+    /// Without a Docker daemon, or where it has no images, says so and is content
     #[arg(long)]
     if_docker: bool,
     /// JSON instead of a table
@@ -171,6 +171,13 @@ pub fn compose_test(task: &ComposeTest, interrupted: Arc<AtomicBool>) -> Result<
         }
         found => found?,
     };
+    match images::fetch(&engine) {
+        Err(reason) if task.if_docker => {
+            say(format_args!("compose-test: skipped: {reason}"));
+            return Ok(());
+        }
+        fetched => fetched?,
+    }
     let home = Home::find()?;
     let _lock = lock(&home)?;
     let project = home.project();
