@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs packages of Debian (postgresql, nginx, wrk, python3-venv) for their programs alone, as
-# root: no service of theirs is started, now or at the next boot, and no database cluster is made.
+# Installs packages of Debian (postgresql, nginx, wrk, python3-venv, prometheus and its exporter of
+# PostgreSQL's metrics) for their programs alone, as root: no service of theirs is started, now or at
+# the next boot, and no database cluster is made.
 #
 #     sudo sh xtask/install.sh postgresql nginx
 #
@@ -61,7 +62,7 @@ install "$@" || { apt-get -q update 9>&- && install "$@"; }
 
 # Newly installed services are enabled for the next boot; those that were there before are not ours.
 for package in $new; do
-    case $package in postgresql | nginx) ;; *) continue ;; esac
+    case $package in postgresql | nginx | prometheus | prometheus-*) ;; *) continue ;; esac
     if command -v systemctl >/dev/null; then
         systemctl --quiet disable "$package.service" 2>/dev/null || true
     else

@@ -121,6 +121,9 @@ fn print(state: &State) {
             replica.driver,
             word(&replica.process)
         ));
+        if let Some(admin) = &replica.admin {
+            say(format_args!("    its metrics: http://{admin}/metrics"));
+        }
     }
     for (name, process) in [("NGINX", &state.nginx), ("PostgreSQL", &state.postgres)] {
         say(format_args!(

@@ -17,6 +17,10 @@ pub enum Need {
     Nginx,
     /// wrk.
     Wrk,
+    /// prometheus and promtool.
+    Prometheus,
+    /// The exporter of PostgreSQL's metrics.
+    PostgresExporter,
     /// python3 with what `python3 -m venv` wants, which Debian packs by itself.
     PythonVenv,
 }
@@ -27,6 +31,8 @@ impl Need {
             Need::PostgreSql => "postgresql",
             Need::Nginx => "nginx",
             Need::Wrk => "wrk",
+            Need::Prometheus => "prometheus",
+            Need::PostgresExporter => "prometheus-postgres-exporter",
             Need::PythonVenv => "python3-venv",
         }
     }
@@ -38,6 +44,10 @@ impl Need {
                 .try_for_each(|program| programs::postgresql(program).map(drop)),
             Need::Nginx => programs::nginx().map(drop),
             Need::Wrk => programs::wrk().map(drop),
+            Need::Prometheus => ["prometheus", "promtool"]
+                .into_iter()
+                .try_for_each(|program| programs::prometheus(program).map(drop)),
+            Need::PostgresExporter => programs::postgres_exporter().map(drop),
             Need::PythonVenv => programs::python_venv(),
         }
     }

@@ -47,6 +47,18 @@ pub fn wrk() -> Result<PathBuf, Error> {
     on_path("wrk").ok_or_else(|| Error::new("`wrk` is not on this machine"))
 }
 
+/// `prometheus` or `promtool`.
+pub fn prometheus(name: &str) -> Result<PathBuf, Error> {
+    on_path(name).ok_or_else(|| Error::new(format!("`{name}` is not on this machine")))
+}
+
+/// The exporter of PostgreSQL's metrics, under Debian's name or its own.
+pub fn postgres_exporter() -> Result<PathBuf, Error> {
+    let names = ["prometheus-postgres-exporter", "postgres_exporter"];
+    let found = names.into_iter().find_map(on_path);
+    found.ok_or_else(|| Error::new("`prometheus-postgres-exporter` is not on this machine"))
+}
+
 /// A python3 that can make virtual environments with pip in them.
 pub(crate) fn python_venv() -> Result<(), Error> {
     let mut python = Command::new("python3");

@@ -40,6 +40,9 @@ pub struct ReplicaState {
     pub address: String,
     /// All of them.
     pub addresses: Vec<String>,
+    /// `host:port` of its /metrics.
+    #[serde(default)]
+    pub admin: Option<String>,
     /// The I/O driver in force.
     pub driver: String,
     /// Its process.

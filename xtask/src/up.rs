@@ -160,6 +160,7 @@ fn start(
         lifetimes: lifetimes(detach),
     };
     let mut options = options.clone();
+    options.admin = true;
     if options.port == 0 {
         options.port = machine::free_port()?;
     }
@@ -184,9 +185,13 @@ fn start(
     for (index, replica) in stack.replicas().iter().enumerate() {
         let (number, driver, pid) = (index + 1, &replica.driver, replica.pid);
         let addresses: Vec<String> = replica.addresses.iter().map(ToString::to_string).collect();
+        let admin = replica
+            .admin
+            .map(|admin| format!(", http://{admin}/metrics"));
         say(format_args!(
-            "Replica {number} on {driver}, pid {pid}: {}",
-            addresses.join(", ")
+            "Replica {number} on {driver}, pid {pid}: {}{}",
+            addresses.join(", "),
+            admin.unwrap_or_default()
         ));
     }
     let nginx = programs::version(&programs::nginx()?, "-v")?;
@@ -246,6 +251,7 @@ fn state(stack: &Stack, home: &Home, owner: Option<ProcessState>) -> State {
         Some(ReplicaState {
             address: seen.address.to_string(),
             addresses: seen.addresses.iter().map(ToString::to_string).collect(),
+            admin: seen.admin.map(|admin| admin.to_string()),
             driver: seen.driver,
             process,
         })

@@ -88,6 +88,8 @@ pub struct Options {
     pub env: Vec<(String, String)>,
     /// More settings of PostgreSQL, as in postgresql.conf; they win over the stack's.
     pub postgres_settings: Vec<(String, String)>,
+    /// Each replica has an `ADMIN_LISTEN` of its own, on a free port of 127.0.0.1 (it has none).
+    pub admin: bool,
     /// Control groups that the parts are put into.
     pub groups: Option<Arc<Groups>>,
 }
@@ -104,6 +106,7 @@ impl Options {
             sockets: Sockets::Unix,
             env: Vec::new(),
             postgres_settings: Vec::new(),
+            admin: false,
             groups: None,
         }
     }

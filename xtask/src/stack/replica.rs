@@ -1,7 +1,7 @@
 //! One replica: its addresses, its settings, its process.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,6 +25,8 @@ pub struct Replica {
     pub address: Address,
     /// Every address: on Unix sockets each worker has its own.
     pub addresses: Vec<Address>,
+    /// Where it serves /metrics, with [`Options::admin`].
+    pub admin: Option<SocketAddr>,
     /// Its process.
     pub pid: u32,
     /// The I/O driver in force, in its own words: `io_uring` or `epoll`.
@@ -45,6 +47,7 @@ pub(crate) struct Slot {
     pub name: String,
     pub listen: Address,
     pub addresses: Vec<Address>,
+    pub admin: Option<SocketAddr>,
     pub log: PathBuf,
     pub driver: String,
     pub process: Option<Process>,
@@ -76,11 +79,13 @@ impl Slot {
                 (listen, addresses)
             }
         };
+        let admin = options.admin.then(machine::free_port).transpose()?;
         let log = logs.join(format!("{name}.log"));
         Ok(Slot {
             name,
             listen,
             addresses,
+            admin: admin.map(|port| ([127, 0, 0, 1], port).into()),
             log,
             driver: String::new(),
             process: None,
@@ -100,6 +105,9 @@ impl Slot {
         command
             .env("DATABASE_URL", database_url)
             .env("LISTEN", self.listen.to_string());
+        if let Some(admin) = self.admin {
+            command.env("ADMIN_LISTEN", admin.to_string());
+        }
         command.env("WORKERS", options.workers.to_string());
         command.env("IO_DRIVER", options.driver.as_str());
         command.envs(options.env.iter().map(|(name, value)| (name, value)));
@@ -145,6 +153,7 @@ impl Slot {
         Replica {
             address: self.addresses.first().unwrap_or(&self.listen).clone(),
             addresses: self.addresses.clone(),
+            admin: self.admin,
             pid: self.process.as_ref().map_or(0, |process| process.pid),
             driver: self.driver.clone(),
             log: self.log.clone(),

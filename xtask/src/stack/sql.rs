@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::postgres::{Postgres, ROLE, SUPERUSER};
@@ -21,45 +21,7 @@ impl Postgres {
     }
 
     pub(crate) fn psql_as(&self, role: &str, database: &str, sql: &str) -> Result<String, Error> {
-        let mut command = Command::new(programs::postgresql("psql")?);
-        command.args([
-            "-XAtq",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-U",
-            role,
-            "-d",
-            database,
-            "-f",
-            "-",
-        ]);
-        command
-            .arg("-h")
-            .arg(self.socket_folder())
-            .arg("-p")
-            .arg(self.port().to_string());
-        command.env("PGOPTIONS", "-c client_min_messages=warning");
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(Error::while_doing("psql"))?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // It may end at an error before it has read all: its own words say more than EPIPE.
-            let _ = stdin.write_all(sql.as_bytes());
-        }
-        let output = child
-            .wait_with_output()
-            .map_err(Error::while_doing("psql"))?;
-        if !output.status.success() {
-            return Err(match output.stderr.is_empty() {
-                true => Error::of_program("psql", &output),
-                false => Error::new(String::from_utf8_lossy(&output.stderr).trim()),
-            });
-        }
-        Ok(String::from_utf8_lossy(&output.stdout)
-            .trim_end()
-            .to_owned())
+        psql_at(self.socket_folder(), self.port(), role, database, sql)
     }
 
     /// Runs the bank's sql/*.sql, in the order of their names, as the role that owns them.
@@ -75,6 +37,42 @@ impl Postgres {
         }
         Ok(())
     }
+}
+
+/// [`Postgres::psql`] of any server, by its Unix socket.
+fn psql_at(
+    folder: &Path,
+    port: u16,
+    role: &str,
+    database: &str,
+    sql: &str,
+) -> Result<String, Error> {
+    let mut command = Command::new(programs::postgresql("psql")?);
+    command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-f", "-"]);
+    command.args(["-U", role, "-d", database, "-p", &port.to_string()]);
+    command.arg("-h").arg(folder);
+    command.env("PGOPTIONS", "-c client_min_messages=warning");
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(Error::while_doing("psql"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // It may end at an error before it has read all: its own words say more than EPIPE.
+        let _ = stdin.write_all(sql.as_bytes());
+    }
+    let output = child
+        .wait_with_output()
+        .map_err(Error::while_doing("psql"))?;
+    if !output.status.success() {
+        return Err(match output.stderr.is_empty() {
+            true => Error::of_program("psql", &output),
+            false => Error::new(String::from_utf8_lossy(&output.stderr).trim()),
+        });
+    }
+    Ok(String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned())
 }
 
 /// The checkout's sql/*.sql, in the order in which they are run.
