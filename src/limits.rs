@@ -71,8 +71,11 @@ pub const EXTRATO_ANSWER_BYTES_MAX: usize = 2 * 1024;
 /// What one connection takes at most behind a proxy that sends one request at a time on each, as
 /// NGINX does: that request, and one answer twice, in buffers that may be twice as long.
 pub const PROXIED_CONNECTION_BYTES_MAX: usize = REQUEST_BYTES_MAX + 4 * EXTRATO_ANSWER_BYTES_MAX;
-/// An empty write buffer that is larger than this is let go.
-pub const WRITE_BYTES_KEPT: usize = 2048;
+/// A write buffer as it is lent to a connection; one that grew is let go when all is written.
+pub const WRITE_BYTES: usize = 2 * 1024;
+/// Write buffers that a worker keeps for the next answers: above the connections that have an
+/// answer on its way at the same moment nothing is gained.
+pub const SPARE_BUFFERS_MAX: usize = 1024;
 /// A PostgreSQL message longer than this ends the session.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A call's reply, all its messages together, longer than this ends the session.
@@ -111,6 +114,8 @@ const _: () = assert!(PROXIED_CONNECTION_BYTES_MAX < CONNECTION_BYTES_MAX);
 const _: () = assert!(CHUNK_LINE_BYTES_MAX < BODY_BYTES_MAX);
 const _: () = assert!(CONNECTION_OPERATIONS_MAX <= QUEUE_MAX);
 const _: () = assert!(FLIGHT_TRANSACOES_MAX <= QUEUE_MAX);
+// The longest answer fits a write buffer as it is lent.
+const _: () = assert!(EXTRATO_ANSWER_BYTES_MAX <= WRITE_BYTES);
 // The batch procedure's row, three arrays of eight bytes and a length each, fits a message.
 const _: () = assert!(FLIGHT_TRANSACOES_MAX * 36 < MESSAGE_BYTES_MAX);
 // A whole message more fits a reply, so that rows and notices together never reach its end.

@@ -59,23 +59,23 @@ async fn write_half(
     mut writer: impl AsyncWriteRent,
     tcp: Option<RawFd>,
 ) {
-    let mut writing = Vec::new();
     loop {
-        poll_fn(|_| match exchange.severed() || exchange.finished() {
-            true => Poll::Ready(()),
-            false if exchange.take_out(&mut writing) => Poll::Ready(()),
-            false => Poll::Pending,
+        let out = poll_fn(|_| match exchange.take_out() {
+            _ if exchange.severed() => Poll::Ready(None),
+            Some(out) => Poll::Ready(Some(out)),
+            None if exchange.finished() => Poll::Ready(None),
+            None => Poll::Pending,
         })
         .await;
         if exchange.severed() {
             return;
         }
-        if writing.is_empty() && !exchange.take_out(&mut writing) {
+        let Some(out) = out else {
             let _ = writer.shutdown().await;
             return;
-        }
+        };
         exchange.await_write(Some(worker.now_ms() + limits::WRITE_MS));
-        let mut write = pin!(writer.write_all(writing));
+        let mut write = pin!(writer.write_all(out));
         let result = poll_fn(|context| match write.as_mut().poll(context) {
             Poll::Ready(result) => Poll::Ready(Some(result)),
             Poll::Pending if exchange.severed() => Poll::Ready(None),
@@ -84,7 +84,7 @@ async fn write_half(
         .await;
         exchange.await_write(None);
         match result {
-            Some((Ok(_), buffer)) => writing = recycled(buffer),
+            Some((Ok(_), buffer)) => worker.spare.take_back(buffer),
             Some((Err(_), _)) => return exchange.sever(),
             None => return tcp.map_or((), reset),
         }
@@ -100,16 +100,6 @@ fn reset(tcp: RawFd) {
     // Where a sandbox refuses this, the close is an ordinary one.
     if let Ok(socket) = copy {
         let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
-    }
-}
-
-/// The same buffer, empty; one that grew far is let go.
-fn recycled(mut buffer: Vec<u8>) -> Vec<u8> {
-    buffer.clear();
-    if buffer.capacity() > limits::WRITE_BYTES_KEPT {
-        Vec::new()
-    } else {
-        buffer
     }
 }
 

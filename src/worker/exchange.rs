@@ -1,5 +1,6 @@
 //! What one connection's task shares with those who answer it.
 
+use super::spare::SpareBuffers;
 use crate::http;
 use crate::limits;
 use std::cell::{Cell, RefCell};
@@ -106,26 +107,31 @@ impl Exchange {
             && self.out.borrow().len() < limits::WRITE_BYTES_MAX
     }
 
-    /// Appends to what is written next.
-    pub(super) fn append(&self, append: impl FnOnce(&mut Vec<u8>)) {
-        append(&mut self.out.borrow_mut());
+    /// Appends to what is written next, in a buffer that is lent where there is none.
+    pub(super) fn append(&self, spare: &SpareBuffers, append: impl FnOnce(&mut Vec<u8>)) {
+        {
+            let mut out = self.out.borrow_mut();
+            if out.capacity() == 0 {
+                *out = spare.lend();
+            }
+            append(&mut out);
+        }
         self.touch();
     }
 
-    /// Swaps what is to be written with an empty buffer; false when there is nothing.
-    pub(super) fn take_out(&self, empty: &mut Vec<u8>) -> bool {
-        let mut out = self.out.borrow_mut();
+    /// Takes what is to be written, in the buffer that was lent for it; `None` when there is
+    /// nothing.
+    pub(super) fn take_out(&self) -> Option<Vec<u8>> {
+        let out = self.out.take();
         if out.is_empty() {
-            return false;
+            return None;
         }
-        std::mem::swap(&mut *out, empty);
-        drop(out);
-        if empty.len() >= limits::WRITE_BYTES_MAX {
+        if out.len() >= limits::WRITE_BYTES_MAX {
             // The read half may have waited for this room; under epoll the write that follows can
             // be over at once, and nobody else would have it look again.
             self.touch();
         }
-        true
+        Some(out)
     }
 
     pub(super) fn close_to_requests(&self) {

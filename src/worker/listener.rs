@@ -235,8 +235,7 @@ where
     }
     let exchange = Exchange::new(false);
     worker.answer_locally(&exchange, &Local::no_room());
-    let mut out = Vec::new();
-    exchange.take_out(&mut out);
+    let out = exchange.take_out().unwrap_or_default();
     monoio::spawn(async move {
         let mut stream = stream;
         // A new socket has room for it: this does not wait.

@@ -16,6 +16,7 @@ mod request;
 mod resolve;
 mod session;
 mod signal;
+mod spare;
 mod state;
 
 use crate::config::{Listen, Settings};

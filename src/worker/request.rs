@@ -90,7 +90,7 @@ impl Worker {
         let mut body = self.body.borrow_mut();
         body.clear();
         let (status, media, fields) = match local.what {
-            What::Continue => return exchange.append(http::append_continue),
+            What::Continue => return exchange.append(&self.spare, http::append_continue),
             What::Problem { status, fields } => {
                 body.extend_from_slice(http::problem(status).as_bytes());
                 (status, Media::Problem, fields)

@@ -3,6 +3,7 @@
 use super::counters::{self, COUNTERS};
 use super::exchange::{Exchange, Ticket};
 use super::signal::Signal;
+use super::spare::SpareBuffers;
 use crate::bank;
 use crate::config::Settings;
 use crate::http::{self, Date, Head, Media, Persistence, Status};
@@ -41,6 +42,8 @@ pub(super) struct Worker {
     date_second: Cell<u64>,
     /// The body of the answer that is being written, reused.
     pub(super) body: RefCell<Vec<u8>>,
+    /// For answers on their way out.
+    pub(super) spare: SpareBuffers,
 }
 
 /// As what a connection is let in; each has a bound of its own.
@@ -76,6 +79,7 @@ impl Worker {
             date: Cell::new(date_at(second)),
             date_second: Cell::new(second),
             body: RefCell::new(Vec::new()),
+            spare: SpareBuffers::new(),
         }
     }
 
@@ -134,7 +138,7 @@ impl Worker {
         if self.draining() && exchange.settled() {
             head.persistence = Persistence::Close;
         }
-        exchange.append(|out| {
+        exchange.append(&self.spare, |out| {
             http::append_response(out, &head, &self.date.get(), body, head_only);
         });
         if head.persistence == Persistence::Close && exchange.settled() {

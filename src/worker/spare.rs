@@ -1,0 +1,60 @@
+//! Write buffers, lent to a connection from its first answer that waits until all is written.
+//!
+//! An idle connection has none, and in steady state none is made: all are made of one size, which
+//! the answers to one request at a time always fit.
+
+use crate::limits::{SPARE_BUFFERS_MAX, WRITE_BYTES};
+use std::cell::RefCell;
+
+/// Buffers that nobody uses now.
+pub(super) struct SpareBuffers(RefCell<Vec<Vec<u8>>>);
+
+impl SpareBuffers {
+    pub(super) fn new() -> Self {
+        Self(RefCell::new(Vec::with_capacity(SPARE_BUFFERS_MAX)))
+    }
+
+    /// An empty one: the last that came back, which the CPU may still have near.
+    pub(super) fn lend(&self) -> Vec<u8> {
+        let spare = self.0.borrow_mut().pop();
+        spare.unwrap_or_else(|| Vec::with_capacity(WRITE_BYTES))
+    }
+
+    /// Takes one back; lets it go when it grew, or when there are enough.
+    pub(super) fn take_back(&self, mut buffer: Vec<u8>) {
+        let mut spare = self.0.borrow_mut();
+        if buffer.capacity() == WRITE_BYTES && spare.len() < SPARE_BUFFERS_MAX {
+            buffer.clear();
+            spare.push(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_back_is_lent_again() {
+        let spare = SpareBuffers::new();
+        let mut buffer = spare.lend();
+        assert_eq!(buffer.capacity(), WRITE_BYTES);
+        buffer.push(1);
+        let place = buffer.as_ptr();
+        spare.take_back(buffer);
+        let again = spare.lend();
+        assert!(again.is_empty() && again.as_ptr() == place);
+    }
+
+    #[test]
+    fn what_grew_or_is_too_much_is_let_go() {
+        let spare = SpareBuffers::new();
+        let grown = Vec::with_capacity(WRITE_BYTES + 1);
+        spare.take_back(grown);
+        assert_eq!(spare.0.borrow().len(), 0);
+        for _ in 0..=SPARE_BUFFERS_MAX {
+            spare.take_back(Vec::with_capacity(WRITE_BYTES));
+        }
+        assert_eq!(spare.0.borrow().len(), SPARE_BUFFERS_MAX);
+    }
+}
