@@ -73,7 +73,8 @@ fn files() -> Vec<PathBuf> {
     ]
     .map(|name| top.join(name))
     .into();
-    let mut files = Vec::from(["nginx.conf", "Dockerfile"].map(|name| top.join(name)));
+    let mut files =
+        Vec::from(["nginx.conf", "nginx.stream.conf", "Dockerfile"].map(|name| top.join(name)));
     let scripts = fs::read_dir(top.join(".ci")).into_iter().flatten();
     files.extend(scripts.flatten().map(|entry| entry.path()));
     while let Some(folder) = folders.pop() {
@@ -87,7 +88,7 @@ fn files() -> Vec<PathBuf> {
                 folders.extend((!made).then_some(path));
             } else if matches!(
                 path.extension().and_then(|extension| extension.to_str()),
-                Some("rs" | "sql" | "sh" | "lua" | "js")
+                Some("rs" | "sql" | "sh" | "lua" | "js" | "conf")
             ) {
                 files.push(path);
             }

@@ -89,15 +89,19 @@ fn each_waits_for_the_one_behind_it() {
     }
 }
 
-#[test]
-fn nginx_and_the_replicas_meet_at_the_same_sockets() {
-    let conf = file("nginx.conf");
-    let servers: Vec<String> = conf
+/// Where nginx.conf, or the like, expects the replicas.
+pub fn servers(conf: &str) -> Vec<String> {
+    file(conf)
         .lines()
         .filter_map(|line| line.trim().strip_prefix("server unix:"))
         .filter_map(|rest| rest.split(' ').next())
         .map(|path| format!("unix:{path}"))
-        .collect();
+        .collect()
+}
+
+#[test]
+fn nginx_and_the_replicas_meet_at_the_same_sockets() {
+    let servers = servers("nginx.conf");
     for (file, conf, sql) in [
         (CONTEST, "./nginx.conf", "./sql:/docker-entrypoint-initdb.d"),
         (PROD, "../nginx.conf", "../sql:/sql"),

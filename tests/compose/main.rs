@@ -12,3 +12,4 @@ mod composition;
 mod contest;
 mod image;
 mod prod;
+mod stream;

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::machine;
 use crate::programs;
 use crate::say;
+use crate::stack::Proxy;
 
 /// A program that is needed, and Debian's package of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,6 +16,8 @@ pub enum Need {
     PostgreSql,
     /// nginx.
     Nginx,
+    /// nginx's stream module.
+    NginxStream,
     /// wrk.
     Wrk,
     /// prometheus and promtool.
@@ -30,6 +33,7 @@ impl Need {
         match self {
             Need::PostgreSql => "postgresql",
             Need::Nginx => "nginx",
+            Need::NginxStream => "libnginx-mod-stream",
             Need::Wrk => "wrk",
             Need::Prometheus => "prometheus",
             Need::PostgresExporter => "prometheus-postgres-exporter",
@@ -43,6 +47,7 @@ impl Need {
                 .into_iter()
                 .try_for_each(|program| programs::postgresql(program).map(drop)),
             Need::Nginx => programs::nginx().map(drop),
+            Need::NginxStream => programs::nginx_stream().map(drop),
             Need::Wrk => programs::wrk().map(drop),
             Need::Prometheus => ["prometheus", "promtool"]
                 .into_iter()
@@ -50,6 +55,14 @@ impl Need {
             Need::PostgresExporter => programs::postgres_exporter().map(drop),
             Need::PythonVenv => programs::python_venv(),
         }
+    }
+}
+
+/// What `proxy` takes.
+pub fn needs_of(proxy: Proxy) -> &'static [Need] {
+    match proxy {
+        Proxy::Http => &[Need::Nginx],
+        Proxy::Stream => &[Need::Nginx, Need::NginxStream],
     }
 }
 

@@ -17,7 +17,7 @@ use xtask::down;
 use xtask::home::Home;
 use xtask::install::{self, Need};
 use xtask::k6;
-use xtask::stack::{Driver, Options, Sockets};
+use xtask::stack::{Driver, Options, Proxy, Sockets};
 use xtask::up::{self, Up};
 
 /// The exit status of `status` when a part has ended.
@@ -135,6 +135,9 @@ struct StackArguments {
     /// What the parts talk over; on TCP PostgreSQL asks for a password
     #[arg(long, value_enum, default_value_t = Sockets::Unix)]
     sockets: Sockets,
+    /// How NGINX stands before them: by nginx.conf, or as a pipe of bytes by nginx.stream.conf
+    #[arg(long, value_enum, default_value_t = Proxy::Http)]
+    proxy: Proxy,
     /// A binary of the server to run, instead of a release build of this checkout
     #[arg(long, value_name = "FILE")]
     crebito: Option<PathBuf>,
@@ -147,6 +150,7 @@ impl StackArguments {
             workers: self.workers,
             driver: self.driver,
             sockets: self.sockets,
+            proxy: self.proxy,
             ..Options::new(self.crebito.clone().unwrap_or_default())
         }
     }
@@ -258,7 +262,7 @@ fn interrupts() -> Result<Arc<AtomicBool>, Error> {
 
 /// Every test, also after one that failed, with the programs that they need.
 fn test(arguments: &[String]) -> Result<ExitCode, Error> {
-    install::ensure(&[Need::PostgreSql, Need::Nginx])?;
+    install::ensure(&[Need::PostgreSql, Need::Nginx, Need::NginxStream])?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command

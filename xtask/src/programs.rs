@@ -42,6 +42,23 @@ pub fn nginx() -> Result<PathBuf, Error> {
     found.ok_or_else(|| Error::new("`nginx` is not on this machine"))
 }
 
+/// NGINX's stream module to be loaded (`load_module`); none where NGINX has it built in.
+///
+/// # Errors
+/// It is neither.
+pub(crate) fn nginx_stream() -> Result<Option<PathBuf>, Error> {
+    let configured = version(&nginx()?, "-V")?;
+    let words = || configured.split_whitespace();
+    if words().any(|word| word == "--with-stream") {
+        return Ok(None);
+    }
+    let folder = words().find_map(|word| word.strip_prefix("--modules-path="));
+    let module = folder.map(|folder| Path::new(folder).join("ngx_stream_module.so"));
+    let module = module.filter(|module| module.is_file());
+    let missing = || Error::new("`nginx` is on this machine without its stream module");
+    module.map(Some).ok_or_else(missing)
+}
+
 /// The load generator of the benchmark.
 pub fn wrk() -> Result<PathBuf, Error> {
     on_path("wrk").ok_or_else(|| Error::new("`wrk` is not on this machine"))

@@ -69,7 +69,8 @@ pub fn up(home: &Home, up: &Up, interrupted: &AtomicBool) -> Result<(), Error> {
 }
 
 fn build_and_start(home: &Home, up: &Up, interrupted: &AtomicBool) -> Result<Stack, Error> {
-    install::ensure(&[Need::PostgreSql, Need::Nginx])?;
+    let nginx = install::needs_of(up.options.proxy);
+    install::ensure(&[&[Need::PostgreSql], nginx].concat())?;
     let mut options = up.options.clone();
     if up.build {
         say("Building crebito (cargo build --release)");
@@ -197,7 +198,8 @@ fn start(
     let nginx = programs::version(&programs::nginx()?, "-v")?;
     let nginx = nginx.trim_start_matches("nginx version: ");
     say(format_args!(
-        "{nginx}, least_conn over {} replicas: {}",
+        "{nginx}, {}, least_conn over {} replicas: {}",
+        options.proxy.as_str(),
         options.replicas,
         url(&stack)
     ));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::open::{self, Outcome, Plan};
-use super::record::{FLOOR, Facts};
+use super::record::{Facts, floor_of, is_floor};
 use super::{Bench, Variant, check, groups, to_f64};
 use crate::cgroup::Used;
 use crate::error::Error;
@@ -29,10 +29,11 @@ pub(super) struct Contest {
 impl Contest {
     /// Everything was answered, nothing contradicts anything.
     pub fn holds(&self) -> bool {
-        let rows = self.variant == FLOOR || self.rows == self.outcome.applied();
+        let is_floor = is_floor(&self.variant);
+        let rows = is_floor || self.rows == self.outcome.applied();
         rows && self.wrong_clientes == 0
             && self.outcome.unanswered() == 0
-            && (self.variant == FLOOR || self.outcome.inconsistencies.is_empty())
+            && (is_floor || self.outcome.inconsistencies.is_empty())
     }
 }
 
@@ -71,20 +72,20 @@ pub(super) fn measure(bench: &Bench, variant: &Variant, round: u32) -> Result<Co
     })
 }
 
-/// The same load on the floor.
+/// The same load on the floor under `variant`.
 pub(super) fn measure_floor(
     bench: &Bench,
-    shipped: &Variant,
+    variant: &Variant,
     round: u32,
 ) -> Result<Contest, Error> {
-    let floor = super::floor::Floor::start(shipped)?;
+    let floor = super::floor::Floor::start(variant)?;
     let before = used(Some(&floor.groups))?;
     let outcome = open::drive(floor.front.address, &plan(bench, round))?;
     let after = used(Some(&floor.groups))?;
     Ok(Contest {
-        variant: FLOOR.to_owned(),
+        variant: floor_of(variant.options.proxy).to_owned(),
         round,
-        facts: Facts::default(),
+        facts: Facts::of_floor(variant.options.proxy),
         services: services(&before, &after, &outcome),
         wrong_clientes: 0,
         rows: 0,

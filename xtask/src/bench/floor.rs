@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::measure::of_service;
-use super::record::{FLOOR, Facts, GENERATOR, Record};
+use super::record::{Facts, GENERATOR, Record, floor_of};
 use super::{Bench, Variant, load, to_f64, usage};
 use crate::cgroup::Used;
 use crate::checkout::checkout;
@@ -37,16 +37,17 @@ pub(super) struct Floor {
 }
 
 impl Floor {
-    /// Starts it, with the limits of `shipped`.
+    /// Starts the one under `variant`, with its NGINX and the shares of that.
     ///
     /// # Errors
     /// NGINX does not start, or limits cannot be set.
-    pub fn start(shipped: &Variant) -> Result<Floor, Error> {
-        let groups = Arc::new(groups(shipped)?);
+    pub fn start(variant: &Variant) -> Result<Floor, Error> {
+        let groups = Arc::new(groups(variant)?);
         let private = Private::create()?;
         let back = start_back(&private, &groups)?;
         let mut floor = Floor {
             front: Nginx {
+                proxy: variant.options.proxy,
                 address: ([127, 0, 0, 1], machine::free_port()?).into(),
                 folder: private.path().join("nginx"),
                 log: private.path().join("nginx.log"),
@@ -79,19 +80,19 @@ impl Drop for Floor {
 }
 
 /// A fresh floor, and a record for each level of connections.
-pub(super) fn measure(bench: &Bench, shipped: &Variant, round: u32) -> Result<Vec<Record>, Error> {
-    let floor = Floor::start(shipped)?;
-    levels(bench, &floor.front, &floor.groups, round)
+pub(super) fn measure(bench: &Bench, variant: &Variant, round: u32) -> Result<Vec<Record>, Error> {
+    let floor = Floor::start(variant)?;
+    levels(bench, &floor, round)
 }
 
-fn groups(shipped: &Variant) -> Result<Groups, Error> {
-    let nginx = shipped.shares.get("nginx").copied().unwrap_or_default();
+fn groups(variant: &Variant) -> Result<Groups, Error> {
+    let nginx = variant.shares.get("nginx").copied().unwrap_or_default();
     let rest = Limits {
         cpu_millis: CONTEST.cpu_millis - nginx.cpu_millis,
         memory_bytes: CONTEST.memory_bytes - nginx.memory_bytes,
     };
     let shares = BTreeMap::from([("nginx".to_owned(), nginx), (BACK.to_owned(), rest)]);
-    Groups::create(&shares, shipped.limited)
+    Groups::create(&shares, variant.limited)
 }
 
 fn start_back(private: &Private, groups: &Groups) -> Result<Process, Error> {
@@ -125,8 +126,9 @@ fn start_back(private: &Private, groups: &Groups) -> Result<Process, Error> {
     Ok(process)
 }
 
-fn levels(bench: &Bench, front: &Nginx, groups: &Groups, round: u32) -> Result<Vec<Record>, Error> {
-    let url = format!("http://{}", front.address);
+fn levels(bench: &Bench, floor: &Floor, round: u32) -> Result<Vec<Record>, Error> {
+    let (groups, proxy) = (&floor.groups, floor.front.proxy);
+    let url = format!("http://{}", floor.front.address);
     if bench.warm_up > 0 {
         load::drive(bench, &url, 64, bench.warm_up, 1)?;
     }
@@ -151,10 +153,10 @@ fn levels(bench: &Bench, front: &Nginx, groups: &Groups, round: u32) -> Result<V
         };
         let generator = of_service(GENERATOR, after.1 - before.1, &load, None, None);
         records.push(Record {
-            variant: FLOOR.to_owned(),
+            variant: floor_of(proxy).to_owned(),
             round,
             connections,
-            facts: Facts::default(),
+            facts: Facts::of_floor(proxy),
             requests_per_second: to_f64(load.requests) * 1e6 / to_f64(load.duration_us),
             services: vec![part("nginx"), part(BACK), generator],
             flights_per_second: None,

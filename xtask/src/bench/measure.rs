@@ -77,6 +77,7 @@ pub(super) fn facts(stack: &Stack) -> Result<Facts, Error> {
     let replicas = stack.replicas();
     let driver = replicas.first().map(|replica| replica.driver.clone());
     Ok(Facts {
+        proxy: stack.proxy().as_str(),
         driver: driver.unwrap_or_default(),
         postgres: stack.psql("SHOW server_version")?,
         durability: shown?.join(" "),

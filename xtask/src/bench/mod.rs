@@ -104,8 +104,10 @@ pub struct Bench {
     beside: Vec<Beside>,
     /// A variant with one thing changed, in turn with the stack; may be given again
     ///
-    /// `driver=epoll`, `sockets=tcp`, `store=reckless`, `limits=none`, `cpus=NGINX/REPLICA/DB`,
-    /// `crebito=FILE`, `postgres.SETTING=VALUE`, or a variable of the replicas, `PAUSE_US=0`.
+    /// `driver=epoll`, `sockets=tcp`, `store=reckless`, `proxy=stream` with the shares of
+    /// docker-compose.stream.yml, `limits=none`, `cpus=NGINX/REPLICA/DB`, `crebito=FILE`,
+    /// `postgres.SETTING=VALUE`, or a variable of the replicas, `PAUSE_US=0`; or several of them
+    /// with a space between, `"proxy=stream cpus=0.60/0.19/0.52"`.
     #[arg(long, value_name = "NAME=VALUE")]
     against: Vec<String>,
     /// JSON instead of a table
@@ -134,14 +136,17 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
     }
     let shipped = Variant {
         name: SHIPPED.to_owned(),
-        options,
         store: bench.store,
         limited: !bench.no_limits,
-        shares: variant::shares()?,
+        shares: variant::shares(options.proxy)?,
+        options,
     };
     let mut variants = vec![shipped.clone()];
     for change in &bench.against {
         variants.push(shipped.changed(change)?);
+    }
+    for variant in &variants {
+        install::ensure(install::needs_of(variant.options.proxy))?;
     }
     let run = match bench.contest {
         Some(_) => Run::of(bench, &shipped, Vec::new(), contests(bench, &variants)?),
@@ -167,8 +172,8 @@ fn contests(bench: &Bench, variants: &[Variant]) -> Result<Vec<Contest>, Error> 
         for variant in variants {
             contests.push(contest::measure(bench, variant, round)?);
         }
-        if let (Some(shipped), true) = (variants.first(), bench.beside.contains(&Beside::Floor)) {
-            contests.push(contest::measure_floor(bench, shipped, round)?);
+        for variant in floors(bench, variants) {
+            contests.push(contest::measure_floor(bench, variant, round)?);
         }
     }
     Ok(contests)
@@ -183,14 +188,28 @@ fn saturations(bench: &Bench, variants: &[Variant]) -> Result<Vec<Record>, Error
         for variant in variants {
             records.extend(measure::saturate(bench, variant, round)?);
         }
-        if bench.beside.contains(&Beside::Floor) {
-            records.extend(floor::measure(bench, shipped, round)?);
+        for variant in floors(bench, variants) {
+            records.extend(floor::measure(bench, variant, round)?);
         }
         if bench.beside.contains(&Beside::Ceiling) {
             records.extend(ceiling::measure(bench, shipped, round)?);
         }
     }
     Ok(records)
+}
+
+/// The first variant with each kind of NGINX, if floors are wanted.
+fn floors<'a>(bench: &Bench, variants: &'a [Variant]) -> Vec<&'a Variant> {
+    let mut firsts: Vec<&Variant> = Vec::new();
+    for variant in variants {
+        let proxy = variant.options.proxy;
+        if bench.beside.contains(&Beside::Floor)
+            && firsts.iter().all(|first| first.options.proxy != proxy)
+        {
+            firsts.push(variant);
+        }
+    }
+    firsts
 }
 
 /// A group for each service with its limits, or, where limits are not wanted, without; none where

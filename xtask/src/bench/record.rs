@@ -6,11 +6,25 @@ use super::contest::Contest;
 use super::load::Load;
 use super::report::commit;
 use super::{Bench, Variant};
+use crate::stack::Proxy;
 
 /// The names of what is always or often measured.
 pub(super) const SHIPPED: &str = "shipped";
-pub(super) const FLOOR: &str = "floor";
 pub(super) const CEILING: &str = "ceiling";
+
+/// The name of the floor under what stands behind `proxy`.
+pub(super) fn floor_of(proxy: Proxy) -> &'static str {
+    match proxy {
+        Proxy::Http => "floor",
+        Proxy::Stream => "floor stream",
+    }
+}
+
+/// Whether it is one of them.
+pub(super) fn is_floor(variant: &str) -> bool {
+    let mut floors = [Proxy::Http, Proxy::Stream].into_iter().map(floor_of);
+    floors.any(|floor| floor == variant)
+}
 
 /// One run of the bench.
 #[derive(Clone, Debug, Serialize)]
@@ -47,6 +61,8 @@ pub(super) struct Record {
 /// What was in force.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Facts {
+    /// What NGINX is, `http` or `stream`.
+    pub proxy: &'static str,
     pub driver: String,
     pub postgres: String,
     /// `fsync`, `synchronous_commit`, `full_page_writes` as the server has them.
@@ -81,6 +97,16 @@ pub(super) struct Check {
     pub answered: u64,
     /// At its end wrk drops its connections with what they were still owed.
     pub unread_max: u64,
+}
+
+impl Facts {
+    /// Those of a floor under `proxy`.
+    pub fn of_floor(proxy: Proxy) -> Facts {
+        Facts {
+            proxy: proxy.as_str(),
+            ..Facts::default()
+        }
+    }
 }
 
 impl Record {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::process::Command;
 
-use super::record::{CEILING, Record, Run, SHIPPED};
+use super::record::{CEILING, Record, Run, SHIPPED, is_floor};
 use super::to_f64;
 use crate::checkout::checkout;
 
@@ -90,12 +90,14 @@ fn facts(run: &Run) -> String {
     let contest = run.contests.first().map(|contest| &contest.facts);
     let first = run.records.first().map(|record| &record.facts).or(contest);
     let limits = match run.limited {
-        true => "1.5 CPU and 550 MB, split as docker-compose.yml has it; the generator outside",
+        true => "1.5 CPU and 550 MB, split as compose has it; the generator outside",
         false => "none",
     };
     let machine = format!("{} CPUs, the generator's among them", run.cpus);
-    let (driver, postgres, durability, ready_ms) = first.map_or(("", "", "", 0.0), |facts| {
+    let none = ("", "", "", "", 0.0);
+    let (proxy, driver, postgres, durability, ready_ms) = first.map_or(none, |facts| {
         (
+            facts.proxy,
             facts.driver.as_str(),
             facts.postgres.as_str(),
             facts.durability.as_str(),
@@ -106,7 +108,10 @@ fn facts(run: &Run) -> String {
         ("commit", run.commit.clone()),
         ("machine", machine),
         ("limits", limits.to_owned()),
-        ("stack", format!("driver {driver}, PostgreSQL {postgres}")),
+        (
+            "stack",
+            format!("NGINX {proxy}, driver {driver}, PostgreSQL {postgres}"),
+        ),
         ("store", format!("{}: {durability}", run.store)),
         (
             "ready after",
@@ -198,9 +203,8 @@ fn services((level, name): (u32, &str), records: &[&Record]) -> String {
     text
 }
 
-/// What travels: each against the shipped stack, in the same run.
+/// What travels: each against the shipped stack, in the same run, and each against its bounds.
 fn ratios(run: &Run, levels: &BTreeSet<u32>, variants: &[&str]) -> String {
-    let mut text = String::new();
     let of = |name: &str, level: u32| -> Option<f64> {
         let records = run.records.iter();
         let records = records.filter(|record| record.variant == name);
@@ -209,33 +213,37 @@ fn ratios(run: &Run, levels: &BTreeSet<u32>, variants: &[&str]) -> String {
             .collect();
         (!records.is_empty()).then(|| rate(&records))
     };
-    let others = variants
-        .iter()
-        .filter(|name| ![SHIPPED, CEILING].contains(*name));
-    for name in others {
-        for &level in levels {
-            if let (Some(ours), Some(theirs)) = (of(SHIPPED, level), of(name, level)) {
-                let ratio = ours / theirs;
-                let _ = writeln!(
-                    text,
-                    "{level:>5} connections: shipped / {name} = {ratio:.2}"
-                );
-            }
-        }
-    }
     let ceiling = levels
         .iter()
         .filter_map(|level| of(CEILING, *level))
         .fold(0.0, f64::max);
-    if ceiling > 0.0 {
+    let mut text = String::new();
+    let mut say = |level: u32, name: &str, ours: Option<f64>, other: &str, theirs: Option<f64>| {
+        if let (Some(ours), Some(theirs)) = (ours, theirs) {
+            let ratio = ours / theirs;
+            let _ = writeln!(
+                text,
+                "{level:>5} connections: {name} / {other} = {ratio:.2}"
+            );
+        }
+    };
+    let is_bound = |name: &str| is_floor(name) || name == CEILING;
+    for name in variants.iter().filter(|name| !is_bound(name)) {
+        let mut records = run.records.iter();
+        let first = records.find(|record| record.variant == *name);
+        let proxy = first.map_or("", |record| record.facts.proxy);
+        let mut records = run.records.iter();
+        let floor = records.find(|record| is_floor(&record.variant) && record.facts.proxy == proxy);
+        let floor = floor.map_or("", |record| record.variant.as_str());
         for &level in levels {
-            if let Some(ours) = of(SHIPPED, level) {
-                let ratio = ours / ceiling;
-                let _ = writeln!(
-                    text,
-                    "{level:>5} connections: shipped / the best of {CEILING} ({ceiling:.0}/s) = \
-                     {ratio:.2}"
-                );
+            let ours = of(name, level);
+            if *name != SHIPPED {
+                say(level, SHIPPED, of(SHIPPED, level), name, ours);
+            }
+            say(level, name, ours, floor, of(floor, level));
+            if ceiling > 0.0 {
+                let best = format!("the best of {CEILING} ({ceiling:.0}/s)");
+                say(level, name, ours, &best, Some(ceiling));
             }
         }
     }

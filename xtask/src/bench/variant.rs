@@ -9,7 +9,7 @@ use yaml_rust2::{Yaml, YamlLoader};
 use crate::checkout::checkout;
 use crate::compose::{Limits, check_sum, thousandths};
 use crate::error::Error;
-use crate::stack::{Driver, Options, Sockets};
+use crate::stack::{Driver, Options, Proxy, Sockets};
 
 /// What a crash may cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -60,43 +60,52 @@ pub struct Variant {
 }
 
 impl Variant {
-    /// The same with one thing changed, by `NAME=VALUE`: `driver`, `sockets`, `store`, `limits`
-    /// (`none`), `cpus` (of NGINX, each replica, the database), `crebito` (a binary),
-    /// `postgres.SETTING`, or a variable of the replicas.
+    /// The same with something changed, by `NAME=VALUE`: `driver`, `sockets`, `store`, `limits`
+    /// (`none`), `proxy` (with its shares), `cpus` (of NGINX, each replica, the database),
+    /// `crebito` (a binary), `postgres.SETTING`, or a variable of the replicas. Several changes
+    /// have a space between them.
     ///
     /// # Errors
     /// The value is none that the name takes.
-    pub fn changed(&self, change: &str) -> Result<Variant, Error> {
+    pub fn changed(&self, changes: &str) -> Result<Variant, Error> {
         let mut other = self.clone();
-        change.clone_into(&mut other.name);
-        let (name, value) = change
-            .split_once('=')
-            .ok_or_else(|| Error::new(format!("--against {change}: NAME=VALUE is wanted")))?;
+        changes.clone_into(&mut other.name);
+        let wanted = || Error::new(format!("--against {changes}: NAME=VALUE is wanted"));
+        if changes.trim().is_empty() {
+            return Err(wanted());
+        }
+        for change in changes.split_whitespace() {
+            let (name, value) = change.split_once('=').ok_or_else(wanted)?;
+            other.change(change, name, value)?;
+        }
+        Ok(other)
+    }
+
+    fn change(&mut self, change: &str, name: &str, value: &str) -> Result<(), Error> {
+        let pair = |name: &str| (name.to_owned(), value.to_owned());
         match name {
-            "driver" => other.options.driver = parsed::<Driver>(change, value)?,
-            "sockets" => other.options.sockets = parsed::<Sockets>(change, value)?,
-            "store" => other.store = parsed::<Store>(change, value)?,
-            "limits" if value == "none" => other.limited = false,
-            "cpus" => other
-                .share_cpus(value)
-                .map_err(Error::while_doing(change))?,
-            "crebito" => other.options.crebito = PathBuf::from(value),
+            "driver" => self.options.driver = parsed::<Driver>(change, value)?,
+            "sockets" => self.options.sockets = parsed::<Sockets>(change, value)?,
+            "store" => self.store = parsed::<Store>(change, value)?,
+            "limits" if value == "none" => self.limited = false,
+            "proxy" => {
+                self.options.proxy = parsed::<Proxy>(change, value)?;
+                self.shares = shares(self.options.proxy)?;
+            }
+            "cpus" => self.share_cpus(value).map_err(Error::while_doing(change))?,
+            "crebito" => self.options.crebito = PathBuf::from(value),
             _ => match name.strip_prefix("postgres.") {
-                Some(setting) => {
-                    let setting = (setting.to_owned(), value.to_owned());
-                    other.options.postgres_settings.push(setting);
-                }
+                Some(setting) => self.options.postgres_settings.push(pair(setting)),
                 None if name
                     .chars()
                     .all(|sign| sign.is_ascii_uppercase() || sign == '_') =>
                 {
-                    let variable = (name.to_owned(), value.to_owned());
-                    other.options.env.push(variable);
+                    self.options.env.push(pair(name));
                 }
                 None => return Err(Error::new(format!("--against {change}: no such thing"))),
             },
         }
-        Ok(other)
+        Ok(())
     }
 
     /// Other CPU shares, such as `0.65/0.17/0.51`, in sum the contest's.
@@ -134,22 +143,31 @@ fn parsed<T: clap::ValueEnum>(change: &str, value: &str) -> Result<T, Error> {
     T::from_str(value, false).map_err(|_| Error::new(format!("--against {change}: no such value")))
 }
 
-/// The limits of docker-compose.yml by service, so that the two cannot differ.
+/// The limits of docker-compose.yml by service, and of what goes on top of it for `proxy`, so that
+/// bench and composition cannot differ.
 ///
 /// # Errors
-/// The file is not as it should be.
-pub(super) fn shares() -> Result<BTreeMap<String, Limits>, Error> {
-    let path = checkout()?.join("docker-compose.yml");
+/// A file is not as it should be.
+pub(super) fn shares(proxy: Proxy) -> Result<BTreeMap<String, Limits>, Error> {
+    let mut shares = limits_of("docker-compose.yml")?;
+    if proxy == Proxy::Stream {
+        shares.extend(limits_of("docker-compose.stream.yml")?);
+    }
+    Ok(shares)
+}
+
+fn limits_of(file: &str) -> Result<BTreeMap<String, Limits>, Error> {
+    let path = checkout()?.join(file);
     let text = std::fs::read_to_string(&path).map_err(Error::while_doing(path.display()))?;
     let documents = YamlLoader::load_from_str(&text);
     let documents = documents.map_err(Error::while_doing(path.display()))?;
     let services = documents
         .first()
         .and_then(|document| document["services"].as_hash());
-    let services = services.ok_or_else(|| Error::new("docker-compose.yml has no services"))?;
+    let services = services.ok_or_else(|| Error::new(format!("{file} has no services")))?;
     let share = |(name, service): (&Yaml, &Yaml)| {
         let name = name.as_str().unwrap_or_default();
-        // One level of merging (`<<: *replica`) is all that the file has.
+        // One level of merging (`<<: *replica`) is all that the files have.
         let deploy = match &service["deploy"] {
             Yaml::BadValue => &service["<<"]["deploy"],
             own => own,
@@ -177,22 +195,25 @@ mod tests {
 
     #[test]
     fn the_shares_are_the_contests() {
-        let shares = shares().unwrap();
-        assert_eq!(
-            shares.keys().collect::<Vec<_>>(),
-            ["api1", "api2", "db", "nginx"]
-        );
-        check_sum(&shares).unwrap();
+        for proxy in [Proxy::Http, Proxy::Stream] {
+            let shares = shares(proxy).unwrap();
+            assert_eq!(
+                shares.keys().collect::<Vec<_>>(),
+                ["api1", "api2", "db", "nginx"]
+            );
+            check_sum(&shares).unwrap();
+        }
+        assert_ne!(shares(Proxy::Http).unwrap(), shares(Proxy::Stream).unwrap());
     }
 
     #[test]
-    fn a_variant_differs_in_one_thing() {
+    fn a_variant_differs_in_what_is_asked_for() {
         let shipped = Variant {
             name: "shipped".to_owned(),
             options: Options::new("crebito"),
             store: Store::Durable,
             limited: true,
-            shares: shares().unwrap(),
+            shares: shares(Proxy::Http).unwrap(),
         };
         let reckless = shipped.changed("store=reckless").unwrap();
         assert_eq!(reckless.store, Store::Reckless);
@@ -208,12 +229,18 @@ mod tests {
         assert!(!shipped.changed("limits=none").unwrap().limited);
         let split = shipped.changed("cpus=0.7/0.15/0.5").unwrap();
         assert_eq!(split.shares.get("nginx").unwrap().cpu_millis, 700);
+        let stream = shipped.changed("proxy=stream PAUSE_US=0").unwrap();
+        assert_eq!(stream.options.proxy, Proxy::Stream);
+        assert_eq!(stream.shares, shares(Proxy::Stream).unwrap());
+        assert_eq!(stream.options.env, paused.options.env);
         for wrong in ["cpus=0.7/0.2/0.5", "cpus=1.5", "cpus=a/b/c"] {
             assert!(shipped.changed(wrong).is_err(), "{wrong}");
         }
         for wrong in [
+            "",
             "driver",
             "driver=select",
+            "proxy=stream driver",
             "store=safe",
             "speed=more",
             "limits=many",

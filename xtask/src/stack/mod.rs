@@ -34,7 +34,7 @@ use crate::process::{Lifetime, tail};
 
 pub use groups::Groups;
 pub(crate) use nginx::Nginx;
-pub use options::{Address, Driver, Options, Shutdown, Sockets};
+pub use options::{Address, Driver, Options, Proxy, Shutdown, Sockets};
 pub use postgres::{Postgres, ROLE, SETTINGS, SUPERUSER};
 pub use replica::Replica;
 pub(crate) use replica::{Slot, get};
@@ -143,6 +143,7 @@ impl Stack {
             url: format!("http://{address}"),
             database_url: postgres.role_url(),
             nginx: Nginx {
+                proxy: options.proxy,
                 address,
                 folder: run.join("nginx"),
                 log: logs.join("nginx.log"),
@@ -210,6 +211,11 @@ impl Stack {
     /// NGINX's address.
     pub fn address(&self) -> SocketAddr {
         self.nginx.address
+    }
+
+    /// What NGINX is.
+    pub fn proxy(&self) -> Proxy {
+        self.options.proxy
     }
 
     /// The replicas, in their order; one that is stopped has pid 0.

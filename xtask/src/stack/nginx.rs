@@ -1,7 +1,8 @@
-//! NGINX, run with the checkout's nginx.conf into which a stack's own addresses are filled.
+//! NGINX, run with the checkout's nginx.conf (or nginx.stream.conf) into which a stack's own
+//! addresses are filled.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::Groups;
-use super::options::Address;
+use super::options::{Address, Proxy};
 use super::replica::get;
 use crate::checkout::checkout;
 use crate::error::Error;
@@ -46,7 +47,7 @@ pub(crate) fn fill(conf: &str, filling: &Filling) -> Result<String, Error> {
             filled.push('\n');
             continue;
         };
-        let odd = || Error::new(format!("nginx.conf: what is to be filled in here? {line}"));
+        let odd = || Error::new(format!("what is to be filled in here? {line}"));
         match mark.trim() {
             "listen" => {
                 listens += 1;
@@ -73,7 +74,7 @@ pub(crate) fn fill(conf: &str, filling: &Filling) -> Result<String, Error> {
         }
     }
     if listens != 1 || servers == 0 || folders == 0 || filling.servers.is_empty() {
-        let sentence = "nginx.conf: lines marked `# xtask: listen`, `server`, `folder` are missing";
+        let sentence = "lines marked `# xtask: listen`, `server`, `folder` are missing";
         return Err(Error::new(sentence));
     }
     Ok(filled)
@@ -91,6 +92,7 @@ fn with_value(directive: &str, other: impl Fn(&str) -> Option<String>) -> Option
 /// NGINX's place and process.
 #[derive(Debug)]
 pub(crate) struct Nginx {
+    pub proxy: Proxy,
     pub address: SocketAddr,
     pub folder: PathBuf,
     pub log: PathBuf,
@@ -101,7 +103,7 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// Writes the configuration for these servers.
     pub fn configure(&self, servers: &[Address]) -> Result<(), Error> {
-        let path = checkout()?.join("nginx.conf");
+        let path = checkout()?.join(self.proxy.conf());
         let conf = fs::read_to_string(&path).map_err(Error::while_doing(path.display()))?;
         let filling = Filling {
             listen: self.address,
@@ -110,7 +112,8 @@ impl Nginx {
         };
         fs::create_dir_all(&self.folder).map_err(Error::while_doing(self.folder.display()))?;
         let own = self.conf();
-        fs::write(&own, fill(&conf, &filling)?).map_err(Error::while_doing(own.display()))
+        let filled = fill(&conf, &filling).map_err(Error::while_doing(self.proxy.conf()))?;
+        fs::write(&own, filled).map_err(Error::while_doing(own.display()))
     }
 
     fn conf(&self) -> PathBuf {
@@ -121,7 +124,12 @@ impl Nginx {
     pub fn start(&mut self, lifetime: Lifetime) -> Result<(), Error> {
         let mut command = Command::new(programs::nginx()?);
         let user = machine::nginx_account().map(|account| format!("user {};", account.name));
-        let global = format!("daemon off; {}", user.unwrap_or_default());
+        let module = match self.proxy {
+            Proxy::Http => None,
+            Proxy::Stream => programs::nginx_stream()?,
+        };
+        let module = module.map(|module| format!("load_module {};", module.display()));
+        let global = [module, user].map(Option::unwrap_or_default).concat() + "daemon off;";
         command
             .arg("-c")
             .arg(self.conf())
@@ -138,7 +146,7 @@ impl Nginx {
                 process.kill_group();
                 break "did not start";
             }
-            if get(&Address::Tcp(self.address), "/healthz").is_ok() {
+            if self.answers() {
                 if let Some(groups) = &self.groups {
                     groups.take("nginx", process.pid)?;
                 }
@@ -155,6 +163,14 @@ impl Nginx {
             "NGINX {failure}:\n{}",
             tail(&self.log, 20)
         )))
+    }
+
+    fn answers(&self) -> bool {
+        match self.proxy {
+            Proxy::Http => get(&Address::Tcp(self.address), "/healthz").is_ok(),
+            // It has no words of its own for replicas that are away.
+            Proxy::Stream => TcpStream::connect(self.address).is_ok(),
+        }
     }
 
     /// Has it read its configuration again; connections and requests go on.

@@ -41,6 +41,34 @@ pub enum Sockets {
     Tcp,
 }
 
+/// How NGINX stands before the replicas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Proxy {
+    /// nginx.conf: it reads requests and spreads them.
+    #[default]
+    Http,
+    /// nginx.stream.conf: it spreads connections, and passes their bytes.
+    Stream,
+}
+
+impl Proxy {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Proxy::Http => "http",
+            Proxy::Stream => "stream",
+        }
+    }
+
+    /// The checkout's configuration of it.
+    pub(crate) fn conf(self) -> &'static str {
+        match self {
+            Proxy::Http => "nginx.conf",
+            Proxy::Stream => "nginx.stream.conf",
+        }
+    }
+}
+
 /// How PostgreSQL is told to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shutdown {
@@ -84,6 +112,8 @@ pub struct Options {
     pub driver: Driver,
     /// Unix or TCP between the parts.
     pub sockets: Sockets,
+    /// What NGINX is.
+    pub proxy: Proxy,
     /// More settings of each replica; they win over what the stack itself sets.
     pub env: Vec<(String, String)>,
     /// More settings of PostgreSQL, as in postgresql.conf; they win over the stack's.
@@ -104,6 +134,7 @@ impl Options {
             workers: 1,
             driver: Driver::Auto,
             sockets: Sockets::Unix,
+            proxy: Proxy::Http,
             env: Vec::new(),
             postgres_settings: Vec::new(),
             admin: false,
