@@ -23,6 +23,11 @@ export function extrato(kind, id, expected) {
   return http.request(...reading(kind, id, expected));
 }
 
+// What is no cliente's business: /healthz, /health.
+export function operator(kind, method, path, expected) {
+  return http.request(method, `${BASE_URL}${path}`, null, params(kind, path, expected, {}));
+}
+
 // The same as arguments, for `at_once`.
 export function posting(kind, id, body, expected) {
   const extra = { headers: { 'Content-Type': 'application/json' } };
@@ -75,16 +80,21 @@ export function answered(kind, answer, statuses) {
 // Whether the balance in it is one that the bank may have: {saldo, limite} or {total, limite}.
 export function consistent(kind, account) {
   const saldo = account === null ? undefined : account.saldo ?? account.total;
-  const holds = Number.isSafeInteger(saldo)
+  const does = Number.isSafeInteger(saldo)
     && Number.isSafeInteger(account.limite)
     && saldo >= -account.limite;
-  return agrees(kind, 'saldo >= -limite', holds);
+  return agrees(kind, 'saldo >= -limite', does);
 }
 
 // Counts what contradicts the bank's rules.
-export function agrees(kind, sentence, holds) {
-  inconsistencies.add(holds ? 0 : 1, { kind });
-  return check(null, { [`${kind}: ${sentence}`]: () => holds }, { kind });
+export function agrees(kind, sentence, does) {
+  inconsistencies.add(does ? 0 : 1, { kind });
+  return holds(kind, sentence, does);
+}
+
+// A check that is no matter of money.
+export function holds(kind, sentence, does) {
+  return check(null, { [`${kind}: ${sentence}`]: () => does }, { kind });
 }
 
 // Its JSON; null where it is none.

@@ -2,7 +2,7 @@
 // if a threshold names it, so there is one for each that is wanted.
 
 // 0 is k6's for no answer at all: refused, reset, timed out.
-const STATUSES = [0, 200, 400, 404, 408, 413, 422, 429, 499, 500, 502, 503, 504];
+const STATUSES = [0, 200, 400, 404, 405, 408, 413, 422, 429, 499, 500, 502, 503, 504];
 const LATENCIES = { p50: 'med', p90: 'p(90)', p98: 'p(98)', p99: 'p(99)', max: 'max' };
 
 export function summaryThresholds(kinds) {
@@ -17,66 +17,87 @@ export function summaryThresholds(kinds) {
   return all;
 }
 
-// The run's figures; times in microseconds.
-export function figures(data, kinds) {
-  const statuses = (kind) => {
-    const counts = STATUSES.map((status) => {
-      return [status, of(data, `http_reqs{kind:${kind},status:${status}}`, 'count')];
-    });
-    const named = counts.reduce((sum, [, count]) => sum + count, 0);
-    counts.push(['other', of(data, `http_reqs{kind:${kind}}`, 'count') - named]);
-    return Object.fromEntries(counts.filter(([, count]) => count > 0));
+// The run's figures; times in microseconds. `seconds`: how long a kind was sent, else all the run.
+export function figures(data, kinds, seconds) {
+  const took = Math.round(data.state.testRunDurationMs / 100) / 10;
+  const kind = (name) => {
+    const requests = of(data, `http_reqs{kind:${name}}`, 'count');
+    return {
+      requests,
+      per_second: Math.round(requests / (seconds?.(name) ?? took)),
+      statuses: statuses(data, name, requests),
+      latency_us: latency(data, `latency{kind:${name}}`),
+    };
   };
-  const kind = (name) => ({
-    requests: of(data, `http_reqs{kind:${name}}`, 'count'),
-    statuses: statuses(name),
-    latency_us: latency(data, `latency{kind:${name}}`),
-  });
-  const requests = kinds.reduce((sum, name) => sum + kind(name).requests, 0);
+  const all = Object.fromEntries(kinds.map((name) => [name, kind(name)]));
+  const requests = Object.values(all).reduce((sum, { requests: some }) => sum + some, 0);
   // Thresholds hold over nothing, and a run of nothing shows nothing.
   const missed = requests === 0 ? ['no request was sent'] : failed(data);
   return {
     passed: missed.length === 0,
     failed_thresholds: missed,
     requests,
+    per_second: Math.round(requests / took),
     latency_us: latency(data, 'latency'),
-    kinds: Object.fromEntries(kinds.map((name) => [name, kind(name)])),
+    kinds: all,
     inconsistencies: of(data, 'inconsistencies', 'count'),
     failed_checks: of(data, 'checks', 'fails'),
-    failed_check_names: failedChecks(data.root_group),
+    failed_check_names: checks(data.root_group).filter(({ fails }) => fails > 0).map(sentence),
     dropped_iterations: of(data, 'dropped_iterations', 'count'),
-    seconds: Math.round(data.state.testRunDurationMs / 100) / 10,
+    seconds: took,
   };
 }
 
-export function json(data, kinds) {
-  return `${JSON.stringify({ ...figures(data, kinds), metrics: data.metrics }, null, 2)}\n`;
+export function json(run, data) {
+  return `${JSON.stringify({ ...run, metrics: data.metrics }, null, 2)}\n`;
 }
 
-export function table(data, kinds) {
-  const run = figures(data, kinds);
-  const ms = (us) => (us / 1000).toFixed(2).padStart(9);
-  const line = (name, of) => {
-    const times = Object.keys(LATENCIES).map((key) => ms(of.latency_us[key])).join('');
-    const statuses = Object.entries(of.statuses ?? {}).map(([status, n]) => `${status}: ${n}`);
-    return `${name.padEnd(10)}${String(of.requests).padStart(9)}${times}  ${statuses.join(', ')}`;
+// `times`: what the latencies were held to.
+export function table(run, kinds, times) {
+  const width = Math.max(...kinds.map(({ length }) => length), 8) + 2;
+  const ms = (us) => (us / 1000).toFixed(2).padStart(10);
+  const line = (name, { requests, per_second, latency_us, statuses: counts = {} }) => {
+    const shown = Object.keys(LATENCIES).map((key) => ms(latency_us[key])).join('');
+    const said = Object.entries(counts).map(([status, n]) => `${status}: ${n}`).join(', ');
+    const numbers = String(requests).padStart(9) + String(per_second).padStart(9);
+    return `${name.padEnd(width)}${numbers}${shown}  ${said}`;
   };
-  const heads = Object.keys(LATENCIES).map((key) => `${key} ms`.padStart(9)).join('');
-  const verdict = run.passed
-    ? 'passed: 98% under 250 ms, no failed check, nothing inconsistent, nothing dropped'
-    : `FAILED: ${run.failed_thresholds.join('; ')}`;
+  const heads = Object.keys(LATENCIES).map((key) => `${key} ms`.padStart(10)).join('');
   return [
     '',
-    `${''.padEnd(10)}${'requests'.padStart(9)}${heads}  statuses (0: no answer)`,
+    `${''.padEnd(width)} requests      a s${heads}  statuses (0: no answer)`,
     ...kinds.map((kind) => line(kind, run.kinds[kind])),
     line('all', run),
     '',
     `${run.seconds} s, ${run.failed_checks} failed checks, ${run.inconsistencies} inconsistencies,`
       + ` ${run.dropped_iterations} dropped`,
     ...run.failed_check_names.map((name) => `    ${name}`),
-    verdict,
+    run.passed
+      ? `passed: ${times}, no failed check, nothing inconsistent, nothing dropped`
+      : `FAILED: ${run.failed_thresholds.join('; ')}`,
     '',
   ].join('\n');
+}
+
+// Each check by its name, for a script that has no figures.
+export function checklist(run, data) {
+  const mark = (one) => (one.fails > 0 ? `FAILED  ${sentence(one)}` : `    ok  ${one.name}`);
+  return [
+    '',
+    ...checks(data.root_group).map(mark),
+    '',
+    run.passed ? 'passed' : `FAILED: ${run.failed_thresholds.join('; ')}`,
+    '',
+  ].join('\n');
+}
+
+function statuses(data, kind, requests) {
+  const counts = STATUSES.map((status) => {
+    return [status, of(data, `http_reqs{kind:${kind},status:${status}}`, 'count')];
+  });
+  const named = counts.reduce((sum, [, count]) => sum + count, 0);
+  counts.push(['other', requests - named]);
+  return Object.fromEntries(counts.filter(([, count]) => count > 0));
 }
 
 function latency(data, metric) {
@@ -96,8 +117,10 @@ function failed(data) {
   });
 }
 
-function failedChecks(group) {
-  const sentence = ({ name, fails, passes }) => `${name}: failed ${fails} of ${fails + passes}`;
-  const named = group.checks.filter(({ fails }) => fails > 0).map(sentence);
-  return named.concat(...group.groups.map(failedChecks));
+function checks(group) {
+  return group.checks.concat(...group.groups.map(checks));
+}
+
+function sentence({ name, fails, passes }) {
+  return `${name}: failed ${fails} of ${fails + passes}`;
 }

@@ -4,7 +4,7 @@ import {
   agrees, answered, at_once, consistent, extrato, post, posting, read, reading, transacao,
 } from './bank.js';
 
-const KIND = 'validacoes';
+export const KIND = 'validacoes';
 const CONCURRENT = 25;
 const EXTRATOS = 4;
 const LIMITES = [[1, 100000], [2, 80000], [3, 1000000], [4, 10000000], [5, 500000]];
@@ -39,7 +39,7 @@ function cliente(id, limite) {
   const answer = extrato(KIND, id, [200]);
   answered(KIND, answer, [200]);
   const fresh = read(answer);
-  agrees(KIND, 'a fresh saldo is 0', fresh?.saldo?.total === 0);
+  agrees(KIND, 'the bank is fresh: a saldo is 0', fresh?.saldo?.total === 0);
   agrees(KIND, 'the limite is the contest\'s', fresh?.saldo?.limite === limite);
 
   applied(id, 'c', 'toma');

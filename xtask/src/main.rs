@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -16,7 +15,7 @@ use xtask::compose::{self, ComposeTest};
 use xtask::down;
 use xtask::home::Home;
 use xtask::install::{self, Need};
-use xtask::k6;
+use xtask::k6::{self, K6};
 use xtask::stack::{Driver, Options, Proxy, Sockets};
 use xtask::up::{self, Up};
 
@@ -55,41 +54,10 @@ enum Task {
     },
     /// Drives a fresh, durable stack with the contest's mix; prints what it did and what it cost
     Bench(BenchArguments),
-    /// Loads the running bank as the contest does, with k6: an open model, its checks, 4 minutes
-    K6(K6Arguments),
+    /// Loads the running bank with k6: as the contest does, to saturation, for hours; or checks it
+    K6(K6),
     /// Brings docker-compose.yml up for real, proves it within its limits, and takes it down
     ComposeTest(ComposeTest),
-}
-
-#[derive(Debug, clap::Args)]
-struct K6Arguments {
-    /// The script of perf/k6 to run
-    #[arg(value_enum, default_value_t = Scenario::Contest)]
-    scenario: Scenario,
-    /// The bank; without it, the one that `cargo xtask up` runs
-    #[arg(long)]
-    url: Option<String>,
-    /// Where the figures go
-    #[arg(long, value_enum, default_value_t = k6::Mode::Dev)]
-    mode: k6::Mode,
-    /// Where `--mode prod` writes its reports, instead of .crebito/k6
-    #[arg(long, value_name = "FOLDER")]
-    reports: Option<PathBuf>,
-    /// How long the load grows, in seconds
-    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
-    ramp: u64,
-    /// How long it then stays, in seconds
-    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
-    hold: u64,
-    /// Before the load the contest's validations, which want a fresh bank
-    #[arg(long)]
-    validate: bool,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Scenario {
-    /// The contest's load
-    Contest,
 }
 
 #[derive(Debug, clap::Args)]
@@ -170,23 +138,6 @@ impl UpArguments {
     }
 }
 
-impl K6Arguments {
-    fn task(self) -> k6::Task {
-        let Scenario::Contest = self.scenario;
-        k6::Task {
-            url: self.url,
-            mode: self.mode,
-            reports: self.reports,
-            options: k6::Options {
-                ramp: Duration::from_secs(self.ramp),
-                hold: Duration::from_secs(self.hold),
-                validate: self.validate,
-                ..k6::Options::default()
-            },
-        }
-    }
-}
-
 impl BenchArguments {
     fn options(&self) -> Options {
         Options {
@@ -242,7 +193,7 @@ fn run(task: Task) -> Result<ExitCode, Error> {
         Task::K6(arguments) => {
             // k6 hears Ctrl-C as well, and still says what it has.
             interrupts()?;
-            k6::task(&arguments.task())?;
+            k6::task(&arguments)?;
         }
         Task::ComposeTest(task) => compose::compose_test(&task, interrupts()?)?,
     }

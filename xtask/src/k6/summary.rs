@@ -13,9 +13,12 @@ pub struct Summary {
     pub failed_thresholds: Vec<String>,
     /// Sent, the unanswered ones too.
     pub requests: u64,
+    /// Over the whole run, its pauses too.
+    pub per_second: u64,
     /// Of all of them.
     pub latency_us: Latency,
-    /// `debitos`, `creditos`, `extratos`.
+    /// The contest's: `debitos`, `creditos`, `extratos`. The saturation's: `16 connections`...;
+    /// the soak's: `part 1` to `part 6`; the checks': `validacoes`, `health`, without latencies.
     pub kinds: BTreeMap<String, Kind>,
     /// Answers that contradict the bank's rules, the validations' too.
     pub inconsistencies: u64,
@@ -34,6 +37,8 @@ pub struct Summary {
 pub struct Kind {
     /// Sent.
     pub requests: u64,
+    /// While they were sent; of the contest's over the whole run.
+    pub per_second: u64,
     /// How often each status was answered; `0` is no answer, `other` one that nobody foresaw.
     pub statuses: BTreeMap<String, u64>,
     /// Of all of them.

@@ -1,0 +1,145 @@
+//! `cargo xtask k6`: what is asked of it, and what it says.
+
+use std::env;
+use std::io::ErrorKind;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{OUT, Options, Scenario, run};
+use crate::error::Error;
+use crate::home::Home;
+use crate::say;
+
+/// Where the live dashboard is, with [`Mode::Dev`].
+const DASHBOARD: &str = "http://localhost:5665";
+
+/// What becomes of a run's figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// On the terminal, as a live dashboard at http://localhost:5665, and to `K6_OUT` if it is set
+    Dev,
+    /// An HTML report and a JSON summary
+    Prod,
+}
+
+/// What was asked of `cargo xtask k6`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct K6 {
+    /// The script of perf/k6 to run
+    #[arg(value_enum, default_value_t = Scenario::Contest)]
+    pub scenario: Scenario,
+    /// The bank; without it, the one that `cargo xtask up` runs
+    #[arg(long)]
+    pub url: Option<String>,
+    /// Where the figures go
+    #[arg(long, value_enum, default_value_t = Mode::Dev)]
+    pub mode: Mode,
+    /// Where `--mode prod` writes its reports, instead of .crebito/k6
+    #[arg(long, value_name = "FOLDER")]
+    pub reports: Option<PathBuf>,
+    /// How long the load grows, in seconds; the contest's is 120, the soak's 10
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub ramp: Option<u64>,
+    /// How long it then stays, in seconds; the contest's is 120, the soak's 1800, and each level
+    /// of the saturation 15
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub hold: Option<u64>,
+    /// The saturation's levels, one after the other
+    #[arg(long, value_delimiter = ',', default_value = "16,64,256",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: Vec<u32>,
+    /// Before the load the contest's validations, which want a fresh bank
+    #[arg(long)]
+    pub validate: bool,
+    /// Fails also unless 99% are answered under 5 ms
+    #[arg(long)]
+    pub strict: bool,
+}
+
+impl K6 {
+    fn options(&self) -> Result<Options, Error> {
+        let (ramp, hold) = self.scenario.times();
+        let prod = self.mode == Mode::Prod;
+        let reports = match &self.reports {
+            Some(folder) => Some(folder.clone()),
+            None if prod => Some(Home::find()?.private("k6")?),
+            None => None,
+        };
+        let out = env::var(OUT).ok().filter(|out| !out.is_empty() && !prod);
+        Ok(Options {
+            ramp: self.ramp.map_or(ramp, Duration::from_secs),
+            hold: self.hold.map_or(hold, Duration::from_secs),
+            connections: self.connections.clone(),
+            validate: self.validate,
+            is_strict: self.strict,
+            reports,
+            dashboard: !prod && self.scenario != Scenario::Checks,
+            env: out.map(|out| (OUT.to_owned(), out)).into_iter().collect(),
+            quiet: false,
+        })
+    }
+}
+
+/// Runs the scenario, and says where the reports are.
+///
+/// # Errors
+/// No bank runs, k6 could not run, or a threshold was missed.
+pub fn task(task: &K6) -> Result<(), Error> {
+    let url = match &task.url {
+        Some(url) => url.clone(),
+        None => running()?,
+    };
+    reach(&url)?;
+    let options = task.options()?;
+    if options.dashboard {
+        say(format_args!("While it runs: {DASHBOARD}"));
+    }
+    for (name, out) in &options.env {
+        say(format_args!("Samples go to {out} ({name})"));
+    }
+    let summary = run(task.scenario, &url, &options)?;
+    if let Some(folder) = &options.reports {
+        say(format_args!("Reports in {}", folder.display()));
+    }
+    if summary.passed {
+        return Ok(());
+    }
+    let missed = summary.failed_thresholds.join("; ");
+    let stale = summary.failed_check_names.iter();
+    let advice = match stale.into_iter().any(|name| name.contains(FRESH)) {
+        true => "\nThe contest's validations want an empty bank: `cargo xtask up --fresh`",
+        false => "",
+    };
+    Err(Error::new(format!("not as it must be: {missed}{advice}")))
+}
+
+/// In the name of the check that the bank is fresh, which is perf/k6/validations.js'.
+const FRESH: &str = "the bank is fresh";
+
+fn running() -> Result<String, Error> {
+    let state = Home::find()?.state()?;
+    state.map(|state| state.url).ok_or_else(|| {
+        Error::new(
+            "nothing runs here: `cargo xtask up` in another terminal, or --url URL, which of a \
+             composition is http://localhost:9999",
+        )
+    })
+}
+
+/// One connection before minutes of them.
+fn reach(url: &str) -> Result<(), Error> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or(rest);
+    let with_port = match authority.rsplit_once(':') {
+        Some((_, port)) if port.parse::<u16>().is_ok() => authority.to_owned(),
+        _ if url.starts_with("https:") => format!("{authority}:443"),
+        _ => format!("{authority}:80"),
+    };
+    let reached = with_port.to_socket_addrs().and_then(|mut addresses| {
+        let connected = addresses.find_map(|address| TcpStream::connect(address).ok());
+        connected.ok_or_else(|| ErrorKind::ConnectionRefused.into())
+    });
+    let nobody = |error| Error::new(format!("nobody answers at {url} ({error}): start the bank"));
+    reached.map(drop).map_err(nobody)
+}
