@@ -16,15 +16,32 @@ END
 $$;
 SET search_path = banco, public;
 
+-- What a column may hold is said by its type: a session reads a domain's CHECK once, a table's
+-- again for every statement that writes to it, which is a tenth of the work of a small flight
+-- (docs/decisions/0001-batch-procedure.md).
+DO $$
+BEGIN
+    CREATE DOMAIN banco.limite AS bigint CONSTRAINT clientes_limite_check CHECK (VALUE >= 0);
+    CREATE DOMAIN banco.contagem AS bigint CONSTRAINT clientes_n_check CHECK (VALUE >= 0);
+    CREATE DOMAIN banco.valor AS bigint CONSTRAINT transacoes_valor_check CHECK (VALUE > 0);
+    CREATE DOMAIN banco.tipo AS text CONSTRAINT transacoes_tipo_check CHECK (VALUE IN ('c', 'd'));
+    -- Characters, not bytes.
+    CREATE DOMAIN banco.descricao AS text
+        CONSTRAINT transacoes_descricao_check CHECK (char_length(VALUE) BETWEEN 1 AND 10);
+EXCEPTION
+    WHEN duplicate_object THEN NULL;    -- Run before.
+END
+$$;
+
 -- One row per cliente. A new cliente is an INSERT of (id, limite), without a restart of anything.
 CREATE TABLE IF NOT EXISTS banco.clientes (
     id     bigint PRIMARY KEY,
     -- Cents. How far below zero the saldo may go.
-    limite bigint NOT NULL CHECK (limite >= 0),
+    limite banco.limite NOT NULL,
     -- Cents. The sum of the cliente's transacoes.
     saldo  bigint NOT NULL DEFAULT 0,
     -- How many transacoes the cliente has: the newest one's n.
-    n      bigint NOT NULL DEFAULT 0 CHECK (n >= 0),
+    n      banco.contagem NOT NULL DEFAULT 0,
     -- The procedures refuse such a debit beforehand; this refuses it also by hand.
     CONSTRAINT saldo_dentro_do_limite CHECK (saldo >= -limite)
 ) WITH (
@@ -46,14 +63,13 @@ CREATE TABLE IF NOT EXISTS banco.clientes (
 -- No foreign key: it would look the cliente up, and lock its row, once more for every row written,
 -- while each procedure has just locked that very row (docs/decisions/0001-batch-procedure.md).
 CREATE TABLE IF NOT EXISTS banco.transacoes (
-    cliente_id   bigint      NOT NULL,
-    n            bigint      NOT NULL,
+    cliente_id   bigint          NOT NULL,
+    n            bigint          NOT NULL,
     -- Cents, always positive; tipo says which way they go.
-    valor        bigint      NOT NULL CHECK (valor > 0),
-    realizada_em timestamptz NOT NULL,
+    valor        banco.valor     NOT NULL,
+    realizada_em timestamptz     NOT NULL,
     -- c: crédito, d: débito.
-    tipo         text        NOT NULL CHECK (tipo IN ('c', 'd')),
-    -- Characters, not bytes.
-    descricao    text        NOT NULL CHECK (char_length(descricao) BETWEEN 1 AND 10),
+    tipo         banco.tipo      NOT NULL,
+    descricao    banco.descricao NOT NULL,
     PRIMARY KEY (cliente_id, n)
 );
