@@ -50,6 +50,8 @@ LABEL org.opencontainers.image.title="crebito" \
 # Nobody in particular; there is no /etc/passwd here to have a name from.
 USER 65532:65532
 ENV LISTEN=0.0.0.0:8080
+# For the start line, and crebito_build_info.
+ENV CREBITO_REVISION="${REVISION}"
 EXPOSE 8080
 # The drain: answers what was asked, within 10 s.
 STOPSIGNAL SIGTERM

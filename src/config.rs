@@ -5,6 +5,7 @@
 
 mod password;
 
+use crate::journal;
 use crate::limits;
 use crate::pg::Target;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -76,6 +77,30 @@ struct Arguments {
     /// What is logged, to standard error: error, warn, info or debug
     #[arg(long, env = "LOG", default_value = "info", value_name = "LEVEL")]
     log: Level,
+
+    /// How a line of the log is written
+    #[arg(
+        long,
+        env = "LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    log_format: journal::Format,
+
+    /// Requests that take so long or longer are logged, with where the time went; 0 is every
+    /// request, and none are when it is not set
+    #[arg(long, env = "SLOW_MS", value_name = "MILLISECONDS",
+          value_parser = clap::value_parser!(u64).range(..=limits::SLOW_SETTABLE_MS_MAX))]
+    slow_ms: Option<u64>,
+
+    /// The commit that this was built from: an image says it, for /metrics and the start line
+    #[arg(
+        long = "crebito-revision",
+        env = "CREBITO_REVISION",
+        default_value = "unknown",
+        value_name = "COMMIT"
+    )]
+    revision: String,
 }
 
 #[derive(Subcommand)]
@@ -115,6 +140,12 @@ pub struct Settings {
     pub pause_us: u64,
     /// The least severe level that is logged.
     pub log: log::LevelFilter,
+    /// How a line of the log is written.
+    pub log_format: journal::Format,
+    /// Requests of so many ms and more are logged.
+    pub slow_ms: Option<u64>,
+    /// The commit that this was built from.
+    pub revision: String,
 }
 
 /// An address to listen on.
@@ -186,6 +217,9 @@ pub fn read() -> Result<Command, String> {
         queue_max: arguments.max_queue,
         pause_us: arguments.pause_us,
         log: arguments.log.filter(),
+        log_format: arguments.log_format,
+        slow_ms: arguments.slow_ms,
+        revision: arguments.revision,
     };
     Ok(if check {
         Command::Check(settings)

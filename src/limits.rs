@@ -54,6 +54,11 @@ pub const FLIGHT_TRANSACOES_MAX: usize = 1024;
 pub const PAUSE_FLIGHT_US: u64 = 2_000;
 /// What `PAUSE_US` may be set to.
 pub const PAUSE_SETTABLE_US_MAX: u64 = 100_000;
+/// What `SLOW_MS` may be set to: longer than anything takes.
+pub const SLOW_SETTABLE_MS_MAX: u64 = 600_000;
+/// Lines about slow requests that one worker writes between two ticks: where everything is slow,
+/// a line for each would make it slower.
+pub const SLOW_LINES_TICK_MAX: u32 = 10;
 /// The read buffer of an idle connection; it grows for what does not fit.
 pub const READ_BYTES: usize = 1024;
 /// Answers that wait for their reader; a connection with more waiting decodes nothing further.

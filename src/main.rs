@@ -20,11 +20,11 @@ fn main() -> ExitCode {
 fn run() -> Result<(), String> {
     match config::read()? {
         Command::Serve(settings) => {
-            journal::start(settings.log);
+            journal::start(settings.log, settings.log_format);
             worker::serve(&settings)
         }
         Command::Check(settings) => {
-            journal::start(settings.log);
+            journal::start(settings.log, settings.log_format);
             worker::check(&settings).map(|found| println!("{found}"))
         }
         Command::Health(listen) => worker::ask(&listen).map(|health| println!("{health}")),

@@ -22,6 +22,8 @@ pub enum Asked {
 /// A request that needs no database to be refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Denied {
+    /// What its path names.
+    pub route: Route,
     /// What it is answered with.
     pub status: Status,
     /// Whole field lines that go with it: `Allow` for 405.
@@ -34,11 +36,15 @@ pub struct Denied {
 /// # Errors
 /// [`Denied`] by the first of the checks that fails.
 pub fn judge(request: &Request<'_>, admin: bool) -> Result<Asked, Denied> {
-    let route = match route(request.path) {
-        Route::NotFound => return Err(Denied::with(Status::NOT_FOUND)),
-        Route::Metrics if !admin => return Err(Denied::with(Status::NOT_FOUND)),
-        route => route,
+    let route = route(request.path);
+    let denied = |status| Denied {
+        route,
+        status,
+        fields: "",
     };
+    if matches!(route, Route::NotFound) || (matches!(route, Route::Metrics) && !admin) {
+        return Err(denied(Status::NOT_FOUND));
+    }
     let posts = matches!(route, Route::Transacoes(_));
     let allowed = match request.method {
         Method::Post => posts,
@@ -46,18 +52,21 @@ pub fn judge(request: &Request<'_>, admin: bool) -> Result<Asked, Denied> {
         Method::Other => false,
     };
     if !allowed {
-        let (status, fields) = (Status::METHOD_NOT_ALLOWED, route.allow());
-        return Err(Denied { status, fields });
+        let fields = route.allow();
+        return Err(Denied {
+            fields,
+            ..denied(Status::METHOD_NOT_ALLOWED)
+        });
     }
     let Body::Whole(body) = request.body else {
-        return Err(Denied::with(Status::PAYLOAD_TOO_LARGE));
+        return Err(denied(Status::PAYLOAD_TOO_LARGE));
     };
-    let unknown = Denied::with(Status::NOT_FOUND);
+    let unknown = denied(Status::NOT_FOUND);
     match route {
         Route::Transacoes(cliente) => {
             let pedido = transacao::read(body).map_err(|refusal| match refusal {
-                Refusal::Json => Denied::with(Status::BAD_REQUEST),
-                Refusal::Rules => Denied::with(Status::UNPROCESSABLE),
+                Refusal::Json => denied(Status::BAD_REQUEST),
+                Refusal::Rules => denied(Status::UNPROCESSABLE),
             })?;
             Ok(Asked::Transacao(pedido.of(cliente.ok_or(unknown)?)))
         }
@@ -66,11 +75,5 @@ pub fn judge(request: &Request<'_>, admin: bool) -> Result<Asked, Denied> {
         Route::Health => Ok(Asked::Health),
         Route::Metrics => Ok(Asked::Metrics),
         Route::NotFound => Err(unknown),
-    }
-}
-
-impl Denied {
-    fn with(status: Status) -> Self {
-        Self { status, fields: "" }
     }
 }

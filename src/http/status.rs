@@ -6,16 +6,18 @@ pub struct Status(&'static Texts);
 
 #[derive(Debug, PartialEq, Eq)]
 struct Texts {
+    index: usize,
     code: u16,
     reason: &'static str,
     line: &'static str,
     problem: &'static str,
 }
 
-/// All texts of a status from its code and reason phrase.
+/// All texts of a status from its place, code and reason phrase.
 macro_rules! status {
-    ($code:literal $reason:literal) => {
+    ($index:literal, $code:literal $reason:literal) => {
         Status(&Texts {
+            index: $index,
             code: $code,
             reason: $reason,
             line: concat!("HTTP/1.1 ", $code, " ", $reason, "\r\n"),
@@ -26,34 +28,58 @@ macro_rules! status {
 
 impl Status {
     /// What was asked for was done, or is here.
-    pub const OK: Status = status!(200 "OK");
+    pub const OK: Status = status!(0, 200 "OK");
     /// Not a request, an ambiguous one, or not JSON.
-    pub const BAD_REQUEST: Status = status!(400 "Bad Request");
+    pub const BAD_REQUEST: Status = status!(1, 400 "Bad Request");
     /// No such path, or no such cliente.
-    pub const NOT_FOUND: Status = status!(404 "Not Found");
+    pub const NOT_FOUND: Status = status!(2, 404 "Not Found");
     /// The path exists for other methods, which the answer's `Allow` names.
-    pub const METHOD_NOT_ALLOWED: Status = status!(405 "Method Not Allowed");
+    pub const METHOD_NOT_ALLOWED: Status = status!(3, 405 "Method Not Allowed");
     /// The request was not whole in time.
-    pub const REQUEST_TIMEOUT: Status = status!(408 "Request Timeout");
+    pub const REQUEST_TIMEOUT: Status = status!(4, 408 "Request Timeout");
     /// The body is longer than [`BODY_BYTES_MAX`](crate::limits::BODY_BYTES_MAX).
-    pub const PAYLOAD_TOO_LARGE: Status = status!(413 "Content Too Large");
+    pub const PAYLOAD_TOO_LARGE: Status = status!(5, 413 "Content Too Large");
     /// An expectation other than `100-continue`.
-    pub const EXPECTATION_FAILED: Status = status!(417 "Expectation Failed");
+    pub const EXPECTATION_FAILED: Status = status!(6, 417 "Expectation Failed");
     /// JSON that breaks a rule, or a transacao that the bank refuses.
-    pub const UNPROCESSABLE: Status = status!(422 "Unprocessable Content");
+    pub const UNPROCESSABLE: Status = status!(7, 422 "Unprocessable Content");
     /// The head is longer than [`HEAD_BYTES_MAX`](crate::limits::HEAD_BYTES_MAX) or has more
     /// than [`FIELDS_MAX`](crate::limits::FIELDS_MAX) fields (RFC 6585, section 5).
-    pub const HEAD_TOO_LARGE: Status = status!(431 "Request Header Fields Too Large");
+    pub const HEAD_TOO_LARGE: Status = status!(8, 431 "Request Header Fields Too Large");
     /// A fault of the server's own.
-    pub const INTERNAL: Status = status!(500 "Internal Server Error");
+    pub const INTERNAL: Status = status!(9, 500 "Internal Server Error");
     /// A transfer coding other than `chunked`.
-    pub const NOT_IMPLEMENTED: Status = status!(501 "Not Implemented");
+    pub const NOT_IMPLEMENTED: Status = status!(10, 501 "Not Implemented");
     /// Not now; nothing was applied.
-    pub const UNAVAILABLE: Status = status!(503 "Service Unavailable");
+    pub const UNAVAILABLE: Status = status!(11, 503 "Service Unavailable");
     /// The outcome could not be learned in time.
-    pub const GATEWAY_TIMEOUT: Status = status!(504 "Gateway Timeout");
+    pub const GATEWAY_TIMEOUT: Status = status!(12, 504 "Gateway Timeout");
     /// HTTP, but not 1.x.
-    pub const VERSION: Status = status!(505 "HTTP Version Not Supported");
+    pub const VERSION: Status = status!(13, 505 "HTTP Version Not Supported");
+
+    /// All of them, in the order of their codes.
+    pub const ALL: [Status; 14] = [
+        Self::OK,
+        Self::BAD_REQUEST,
+        Self::NOT_FOUND,
+        Self::METHOD_NOT_ALLOWED,
+        Self::REQUEST_TIMEOUT,
+        Self::PAYLOAD_TOO_LARGE,
+        Self::EXPECTATION_FAILED,
+        Self::UNPROCESSABLE,
+        Self::HEAD_TOO_LARGE,
+        Self::INTERNAL,
+        Self::NOT_IMPLEMENTED,
+        Self::UNAVAILABLE,
+        Self::GATEWAY_TIMEOUT,
+        Self::VERSION,
+    ];
+
+    /// Its place in [`Status::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0.index
+    }
 
     /// The three digits.
     #[must_use]
@@ -77,4 +103,17 @@ impl Status {
 #[must_use]
 pub const fn problem(status: Status) -> &'static str {
     status.0.problem
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_status_knows_its_place() {
+        for (index, status) in Status::ALL.into_iter().enumerate() {
+            assert_eq!(status.index(), index, "{}", status.reason());
+        }
+        assert!(Status::ALL.is_sorted_by_key(|status| status.code()));
+    }
 }

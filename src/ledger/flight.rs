@@ -145,6 +145,11 @@ impl<T> Flight<T> {
         self.transacoes.len() + self.extratos.len()
     }
 
+    /// Calls that read an extrato.
+    pub(super) fn extrato_calls(&self) -> usize {
+        self.clientes.len()
+    }
+
     /// The call whose reply comes next.
     pub(super) fn oldest_call(&self) -> Option<Call> {
         self.calls.front().copied()

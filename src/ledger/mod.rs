@@ -161,6 +161,16 @@ impl<T> Ledger<T> {
         self.flight.unanswered()
     }
 
+    /// Whether a flight is out.
+    pub fn flight_is_out(&self) -> bool {
+        !self.flight.is_empty()
+    }
+
+    /// Calls of the flight that is out that read an extrato, each for all who asked for it.
+    pub fn extrato_calls(&self) -> usize {
+        self.flight.extrato_calls()
+    }
+
     /// Whether the session is up.
     pub fn session_up(&self) -> bool {
         self.away_since_ms.is_none()

@@ -4,11 +4,14 @@
 //! may, so that a reset is noticed; a decoder that needs more, answers that wait and deadlines
 //! are states of the [`Exchange`], and nothing is ever cancelled but to close.
 
+use super::course::Moment;
 use super::exchange::{Awaits, Exchange, Ticket};
 use super::fault;
 use super::pace::Pace;
 use super::request::Local;
+use super::spare::Outgoing;
 use super::state::Worker;
+use super::tally::Topic;
 use crate::http::{self, Decoded, Decoder, Status};
 use crate::limits::{self, REQUEST_BYTES_MAX};
 use monoio::buf::IoBufMut;
@@ -74,8 +77,11 @@ async fn write_half(
             let _ = writer.shutdown().await;
             return;
         };
-        exchange.await_write(Some(worker.now_ms() + limits::WRITE_MS));
-        let mut write = pin!(writer.write_all(out));
+        let Outgoing { bytes, answers } = out;
+        // A deadline is looked at with each tick, and begins with one: no clock is read for it.
+        let deadline_ms = worker.tick_ms() + limits::TICK_MS + limits::WRITE_MS;
+        exchange.await_write(Some(deadline_ms));
+        let mut write = pin!(writer.write_all(bytes));
         let result = poll_fn(|context| match write.as_mut().poll(context) {
             Poll::Ready(result) => Poll::Ready(Some(result)),
             Poll::Pending if exchange.severed() => Poll::Ready(None),
@@ -84,7 +90,11 @@ async fn write_half(
         .await;
         exchange.await_write(None);
         match result {
-            Some((Ok(_), buffer)) => worker.spare.take_back(buffer),
+            Some((Ok(_), bytes)) => {
+                let out = Outgoing { bytes, answers };
+                worker.note_written(&out);
+                worker.spare.take_back(out);
+            }
             Some((Err(_), _)) => return exchange.sever(),
             None => return tcp.map_or((), reset),
         }
@@ -104,17 +114,18 @@ fn reset(tcp: RawFd) {
 }
 
 async fn read_half(worker: &Worker, exchange: &Rc<Exchange>, mut reader: impl AsyncReadRent) {
-    let mut input = Input::new(worker.now_ms());
+    let mut input = Input::new(worker.now_us());
     while !exchange.closed_to_requests() && !exchange.severed() {
         // A panic here is this connection's own affair: 500, and close.
         let step = fault::contained(|| input.step(worker, exchange));
-        match step.unwrap_or(Step::Answer(Local::refusal(Status::INTERNAL))) {
+        match step.unwrap_or(Step::Answer(Local::refusal(Status::INTERNAL, input.came))) {
             Step::Read => match input.read(worker, exchange, &mut reader).await {
                 Came::Bytes => {}
                 Came::Nothing => exchange.close_to_requests(),
                 Came::TooLate => {
                     wait(exchange, || exchange.settled()).await;
-                    answer(worker, exchange, &Local::refusal(Status::REQUEST_TIMEOUT));
+                    let refusal = Local::refusal(Status::REQUEST_TIMEOUT, input.came);
+                    answer(worker, exchange, &refusal);
                 }
                 Came::Reset => exchange.sever(),
             },
@@ -165,6 +176,7 @@ async fn linger(worker: &Worker, exchange: &Exchange, mut reader: impl AsyncRead
         if came != Came::Bytes {
             break;
         }
+        worker.tally.received(rest.len());
     }
 }
 
@@ -197,20 +209,22 @@ struct Input {
     start: usize,
     /// When the latest bytes came.
     came_ms: u64,
+    came: Moment,
     /// When the request that is being decoded began.
     begun_ms: u64,
 }
 
 impl Input {
-    fn new(now_ms: u64) -> Self {
+    fn new(now_us: u64) -> Self {
         let (decoder, bytes) = (Decoder::default(), Vec::with_capacity(limits::READ_BYTES));
         Self {
             pace: Pace::default(),
             decoder,
             bytes,
             start: 0,
-            came_ms: now_ms,
-            begun_ms: now_ms,
+            came_ms: now_us / 1000,
+            came: Moment::at_us(now_us),
+            begun_ms: now_us / 1000,
         }
     }
 
@@ -226,11 +240,11 @@ impl Input {
                     // The decoder bounds what it asks for: this is a wall behind it.
                     return match self.bytes.len() - self.start < REQUEST_BYTES_MAX {
                         true => Step::Read,
-                        false => Step::Answer(Local::refusal(Status::PAYLOAD_TOO_LARGE)),
+                        false => self.refuse(Status::PAYLOAD_TOO_LARGE),
                     };
                 }
-                Ok(Decoded::Continue) => return Step::Answer(Local::go_on()),
-                Err(refusal) => return Step::Answer(Local::refusal(refusal.status)),
+                Ok(Decoded::Continue) => return Step::Answer(Local::go_on(self.came)),
+                Err(refusal) => return self.refuse(refusal.status),
             };
             #[cfg(test)]
             tests::may_panic(request.path);
@@ -240,6 +254,8 @@ impl Input {
                 exchange: Rc::clone(exchange),
                 persistence: request.persistence,
                 head_only: request.method == http::Method::Head,
+                topic: Topic::Other,
+                came: self.came,
             };
             let last = request.persistence == http::Persistence::Close;
             if let Err(local) = worker.attend(&request, ticket, self.came_ms) {
@@ -251,6 +267,10 @@ impl Input {
             }
         }
         Step::Read
+    }
+
+    fn refuse(&self, status: Status) -> Step {
+        Step::Answer(Local::refusal(status, self.came))
     }
 
     async fn read(
@@ -273,12 +293,16 @@ impl Input {
             },
         });
         let bytes = std::mem::take(&mut self.bytes);
+        let before = bytes.len();
         let over = || exchange.read_expired() || exchange.closed_to_requests();
         let (came, bytes) = read(exchange, reader, bytes, over, &mut self.pace).await;
         self.bytes = bytes;
         match came {
             Came::Bytes => {
-                self.came_ms = worker.now_ms();
+                worker.tally.received(self.bytes.len() - before);
+                let now_us = worker.now_us();
+                self.came = Moment::at_us(now_us);
+                self.came_ms = now_us / 1000;
                 if !begun {
                     self.begun_ms = self.came_ms;
                 }

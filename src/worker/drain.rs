@@ -38,7 +38,7 @@ impl Signals {
         };
         self.heard.store(true, Ordering::SeqCst);
         let most_s = limits::DRAIN_MS / 1000;
-        log::info!("{name}: draining, for {most_s} s at most");
+        log::info!(signal = name, most_s; "draining");
     }
 }
 

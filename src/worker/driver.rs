@@ -100,7 +100,7 @@ pub(super) fn build_or_fall_back(
     match build(choice) {
         Err(error) if choice.ring.is_some() && wanted == IoDriver::Auto => {
             let why = explained(&error);
-            log::warn!("driver=epoll reason=\"{why}\"");
+            log::warn!(driver = "epoll", reason = why; "the I/O driver is another");
             let name = "epoll";
             build(&Choice {
                 name,

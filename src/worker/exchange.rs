@@ -1,6 +1,8 @@
 //! What one connection's task shares with those who answer it.
 
-use super::spare::SpareBuffers;
+use super::course::{Answered, Moment};
+use super::spare::{Outgoing, SpareBuffers};
+use super::tally::{COUNTS, Topic};
 use crate::http;
 use crate::limits;
 use std::cell::{Cell, RefCell};
@@ -15,7 +17,7 @@ pub(super) struct Exchange {
     /// Serves the admin routes too.
     pub(super) admin: bool,
     /// Answers, in order, that wait to be written.
-    out: RefCell<Vec<u8>>,
+    out: RefCell<Outgoing>,
     /// Operations in the ledger that are not answered yet.
     pending: Cell<usize>,
     /// An extrato is among them: nothing further of this connection may join.
@@ -58,13 +60,16 @@ pub(super) struct Ticket {
     pub(super) exchange: Rc<Exchange>,
     pub(super) persistence: http::Persistence,
     pub(super) head_only: bool,
+    /// What is asked for, and when its last byte was read.
+    pub(super) topic: Topic,
+    pub(super) came: Moment,
 }
 
 impl Exchange {
     pub(super) fn new(admin: bool) -> Self {
         Self {
             admin,
-            out: RefCell::new(Vec::new()),
+            out: RefCell::default(),
             pending: Cell::new(0),
             extrato_pending: Cell::new(false),
             closed_to_requests: Cell::new(false),
@@ -104,29 +109,38 @@ impl Exchange {
     pub(super) fn open_to_requests(&self) -> bool {
         self.pending.get() < limits::CONNECTION_OPERATIONS_MAX
             && !self.extrato_pending.get()
-            && self.out.borrow().len() < limits::WRITE_BYTES_MAX
+            && self.out.borrow().bytes.len() < limits::WRITE_BYTES_MAX
     }
 
-    /// Appends to what is written next, in a buffer that is lent where there is none.
-    pub(super) fn append(&self, spare: &SpareBuffers, append: impl FnOnce(&mut Vec<u8>)) {
+    /// Appends to what is written next, in buffers that are lent where there are none. An interim
+    /// response is no answer.
+    pub(super) fn append(
+        &self,
+        spare: &SpareBuffers,
+        answered: Option<Answered>,
+        append: impl FnOnce(&mut Vec<u8>),
+    ) {
         {
             let mut out = self.out.borrow_mut();
-            if out.capacity() == 0 {
+            if out.bytes.capacity() == 0 {
                 *out = spare.lend();
             }
-            append(&mut out);
+            append(&mut out.bytes);
+            if COUNTS {
+                out.answers.extend(answered);
+            }
         }
         self.touch();
     }
 
-    /// Takes what is to be written, in the buffer that was lent for it; `None` when there is
+    /// Takes what is to be written, in the buffers that were lent for it; `None` when there is
     /// nothing.
-    pub(super) fn take_out(&self) -> Option<Vec<u8>> {
+    pub(super) fn take_out(&self) -> Option<Outgoing> {
         let out = self.out.take();
-        if out.is_empty() {
+        if out.bytes.is_empty() {
             return None;
         }
-        if out.len() >= limits::WRITE_BYTES_MAX {
+        if out.bytes.len() >= limits::WRITE_BYTES_MAX {
             // The read half may have waited for this room; under epoll the write that follows can
             // be over at once, and nobody else would have it look again.
             self.touch();
@@ -193,7 +207,7 @@ impl Exchange {
         let over = match self.awaits.get() {
             Awaits::Nothing => false,
             // Not idle while an answer is under way: its time begins behind the last one.
-            Awaits::Request { .. } if !self.settled() || !self.out.borrow().is_empty() => {
+            Awaits::Request { .. } if !self.settled() || !self.out.borrow().bytes.is_empty() => {
                 self.awaits.set(Awaits::Request { since_ms: now_ms });
                 false
             }

@@ -1,6 +1,6 @@
 //! `/health`, and `crebito health`, which asks for it.
 
-use super::counters::{COUNTERS, value};
+use super::metrics::METRICS;
 use super::state::Worker;
 use crate::config::Listen;
 use std::io::{self, Read, Write};
@@ -13,19 +13,22 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Appends the worker's health as JSON; true when its database session is up.
 ///
-/// `queue` and `in_flight` are this worker's; the other figures are the process'.
+/// `queue` and `in_flight` are this worker's; the other figures are the process', without what
+/// other workers have counted since their last tick.
 pub(super) fn append_json(out: &mut Vec<u8>, worker: &Worker) -> bool {
+    worker.flush();
+    let (http, ledger) = (&METRICS.http, &METRICS.ledger);
     let (up, queue, in_flight) = worker.ledger_figures();
     let database = if up { "up" } else { "down" };
     let figures = [
         ("workers", figure(worker.settings.workers)),
-        ("sessions", value(&COUNTERS.sessions)),
-        ("connections", value(&COUNTERS.connections)),
-        ("accepted", value(&COUNTERS.accepted)),
+        ("sessions", gauge(METRICS.database.sessions.get())),
+        ("connections", gauge(http.connections.get())),
+        ("accepted", http.accepted.get()),
         ("queue", figure(queue)),
         ("in_flight", figure(in_flight)),
-        ("flights", value(&COUNTERS.flights)),
-        ("operations", value(&COUNTERS.operations)),
+        ("flights", ledger.flight_operations.get_sample_count()),
+        ("operations", ledger.operations.get()),
     ];
     // Writing to a Vec cannot fail.
     let _ = write!(
@@ -43,6 +46,10 @@ pub(super) fn append_json(out: &mut Vec<u8>, worker: &Worker) -> bool {
 
 fn figure(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn gauge(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
 }
 
 /// Asks the replica at `listen` how it is.

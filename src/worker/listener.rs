@@ -1,7 +1,7 @@
 //! Listeners, and the accepting of connections.
 
-use super::counters::{self, COUNTERS};
 use super::exchange::Exchange;
+use super::metrics::METRICS;
 use super::pace::Pace;
 use super::repeats::Repeats;
 use super::request::Local;
@@ -188,7 +188,7 @@ async fn accept_each<S, A>(
             Ok((stream, tcp)) => take_in(worker, admission, stream, tcp),
             Err(error) => {
                 if let Some(times) = failures.worth_a_line(&error.to_string()) {
-                    log::warn!("a connection could not be accepted ({times} times): {error}");
+                    log::warn!(times, error:%; "a connection could not be accepted");
                 }
                 if exhausted(&error) {
                     // The next one would fail as well.
@@ -214,7 +214,7 @@ fn take_in<S>(worker: &Rc<Worker>, admission: Admission, stream: S, tcp: Option<
 where
     S: AsyncReadRent + AsyncWriteRent + Split + 'static,
 {
-    counters::add(&COUNTERS.accepted);
+    METRICS.http.accepted.inc();
     if let Some((key, exchange)) = worker.admit(admission) {
         let worker = Rc::clone(worker);
         monoio::spawn(async move {
@@ -223,10 +223,11 @@ where
         });
         return;
     }
-    counters::add(&COUNTERS.connections_refused);
+    METRICS.http.refused.inc();
+    let no_room = Local::no_room(worker.moment());
     if let Some((key, exchange)) = worker.admit(Admission::Refused) {
         let worker = Rc::clone(worker);
-        worker.answer_locally(&exchange, &Local::no_room());
+        worker.answer_locally(&exchange, &no_room);
         monoio::spawn(async move {
             attend(&worker, &exchange, stream, tcp).await;
             worker.dismiss(Admission::Refused, key);
@@ -234,8 +235,9 @@ where
         return;
     }
     let exchange = Exchange::new(false);
-    worker.answer_locally(&exchange, &Local::no_room());
-    let out = exchange.take_out().unwrap_or_default();
+    worker.answer_locally(&exchange, &no_room);
+    let out = exchange.take_out().unwrap_or_default().bytes;
+    worker.tally.sent(out.len());
     monoio::spawn(async move {
         let mut stream = stream;
         // A new socket has room for it: this does not wait.

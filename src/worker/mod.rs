@@ -2,14 +2,16 @@
 //! bytes and time are moved, and nothing is decided that a lower room could decide.
 
 mod connection;
-mod counters;
+mod course;
 mod drain;
 mod driver;
 mod exchange;
 mod fault;
+mod figures;
 mod health;
 mod link;
 mod listener;
+mod metrics;
 mod pace;
 mod repeats;
 mod request;
@@ -18,6 +20,7 @@ mod session;
 mod signal;
 mod spare;
 mod state;
+mod tally;
 
 use crate::config::{Listen, Settings};
 use crate::limits;
@@ -25,6 +28,7 @@ use drain::Signals;
 use driver::Choice;
 pub use health::ask;
 use listener::Bound;
+use metrics::METRICS;
 use state::{Admission, Worker};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -44,23 +48,8 @@ pub fn serve(settings: &Settings) -> Result<(), String> {
     raise_descriptor_limit();
     let choice = driver::choose(settings.io_driver)?;
     let bound = bind_all(settings)?;
-    log::info!(
-        "crebito {} driver={} reason=\"{}\" listen={} workers={} max_connections={} max_queue={} \
-         pause_us={} admin_listen={} database={}",
-        env!("CARGO_PKG_VERSION"),
-        choice.name,
-        choice.why,
-        settings.listen,
-        settings.workers,
-        settings.connections_max,
-        settings.queue_max,
-        settings.pause_us,
-        settings
-            .admin_listen
-            .as_ref()
-            .map_or("off".to_owned(), ToString::to_string),
-        settings.database,
-    );
+    METRICS.note_build(&settings.revision);
+    log_start(settings, &choice);
     warn_of_plain_link(settings);
     let mut threads = Vec::new();
     let mut drains = Vec::new();
@@ -107,6 +96,29 @@ pub fn check(settings: &Settings) -> Result<String, String> {
     ))
 }
 
+/// The settings in force. (A target shows no password.)
+fn log_start(settings: &Settings, choice: &Choice) {
+    let admin_listen = settings.admin_listen.as_ref().map(ToString::to_string);
+    let slow_ms = settings.slow_ms.map(|ms| ms.to_string());
+    log::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        revision = settings.revision.as_str(),
+        driver = choice.name,
+        reason = choice.why.as_str(),
+        listen:% = settings.listen,
+        admin_listen = admin_listen.as_deref().unwrap_or("off"),
+        workers = settings.workers,
+        max_connections = settings.connections_max,
+        max_queue = settings.queue_max,
+        pause_us = settings.pause_us,
+        slow_ms = slow_ms.as_deref().unwrap_or("off"),
+        log:% = settings.log,
+        log_format = settings.log_format.as_str(),
+        database:% = settings.database;
+        "crebito starts"
+    );
+}
+
 fn warn_of_plain_link(settings: &Settings) {
     if settings.database.ssl_prefer {
         log::warn!("sslmode=prefer: TLS is not built in, the link to PostgreSQL is plain");
@@ -144,7 +156,7 @@ fn run_worker(
     let (mut runtime, driver) = match driver::build_or_fall_back(choice, settings.io_driver) {
         Ok(made) => made,
         Err(error) => {
-            log::error!("worker {index}: no I/O driver can be set up: {error}");
+            log::error!(worker = index, error:%; "no I/O driver can be set up");
             std::process::exit(fault::EXIT_STATUS);
         }
     };
@@ -158,7 +170,7 @@ fn run_worker(
             let accepting = listener::accept(Rc::clone(&worker), bound, admission);
             monoio::spawn(fault::vital_task("a listener", async move {
                 if let Err(error) = accepting.await {
-                    log::error!("worker {index}: a listener cannot be set up: {error}");
+                    log::error!(worker = index, error:%; "a listener cannot be set up");
                     std::process::exit(fault::EXIT_STATUS);
                 }
             }));

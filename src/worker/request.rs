@@ -1,10 +1,12 @@
 //! Requests: which of them need the database, and what is answered to those that do not.
 
-use super::counters::{self, COUNTERS};
+use super::course::{Answered, Moment};
 use super::exchange::{Exchange, Ticket};
 use super::fault;
 use super::health;
+use super::metrics::METRICS;
 use super::state::Worker;
+use super::tally::Topic;
 use crate::bank::{self, Asked, Denied};
 use crate::http::{self, Head, Media, Persistence, Status};
 use crate::ledger::{Kind, Operation, Refused};
@@ -15,6 +17,8 @@ pub(super) struct Local {
     what: What,
     persistence: Persistence,
     head_only: bool,
+    topic: Topic,
+    came: Moment,
 }
 
 enum What {
@@ -34,29 +38,36 @@ impl Worker {
     pub(super) fn attend(
         &self,
         request: &http::Request<'_>,
-        ticket: Ticket,
+        mut ticket: Ticket,
         came_ms: u64,
     ) -> Result<(), Local> {
-        counters::add(&COUNTERS.requests);
-        let (persistence, head_only) = (ticket.persistence, ticket.head_only);
-        let what = match bank::judge(request, ticket.exchange.admin) {
+        let (persistence, head_only, came) = (ticket.persistence, ticket.head_only, ticket.came);
+        let (topic, what) = match bank::judge(request, ticket.exchange.admin) {
             Ok(Asked::Transacao(transacao)) => {
+                ticket.topic = Topic::Transacoes;
                 let operation = Operation::new(ticket, came_ms, Kind::Transacao(transacao));
                 return fault::vital("the ledger", || self.submit(operation));
             }
             Ok(Asked::Extrato(cliente)) => {
+                ticket.topic = Topic::Extrato;
                 let operation = Operation::new(ticket, came_ms, Kind::Extrato(cliente));
                 return fault::vital("the ledger", || self.submit(operation));
             }
-            Ok(Asked::Healthz) => What::Healthz,
-            Ok(Asked::Health) => What::Health,
-            Ok(Asked::Metrics) => What::Metrics,
-            Err(Denied { status, fields }) => What::Problem { status, fields },
+            Ok(Asked::Healthz) => (Topic::Health, What::Healthz),
+            Ok(Asked::Health) => (Topic::Health, What::Health),
+            Ok(Asked::Metrics) => (Topic::Other, What::Metrics),
+            Err(Denied {
+                route,
+                status,
+                fields,
+            }) => (Topic::of(route), What::Problem { status, fields }),
         };
         Err(Local {
             what,
             persistence,
             head_only,
+            topic,
+            came,
         })
     }
 
@@ -69,17 +80,20 @@ impl Worker {
             what: What::unavailable(),
             persistence: operation.ticket.persistence,
             head_only: operation.ticket.head_only,
+            topic: operation.ticket.topic,
+            came: operation.ticket.came,
         };
+        let now_us = self.now_us();
         let mut ledger = self.ledger.borrow_mut();
-        if let Err(refused) = ledger.submit(operation, self.now_ms()) {
+        if let Err(refused) = ledger.submit(operation, now_us / 1000) {
             if refused == Refused::Full {
-                counters::add(&COUNTERS.queue_full);
+                self.tally.queue_full();
             }
             return Err(unavailable);
         }
         exchange.joined(extrato);
-        counters::add(&COUNTERS.operations);
-        if ledger.stirs(self.now_us()) {
+        self.tally.joined();
+        if ledger.stirs(now_us) {
             self.departures.raise();
         }
         Ok(())
@@ -90,7 +104,7 @@ impl Worker {
         let mut body = self.body.borrow_mut();
         body.clear();
         let (status, media, fields) = match local.what {
-            What::Continue => return exchange.append(&self.spare, http::append_continue),
+            What::Continue => return exchange.append(&self.spare, None, http::append_continue),
             What::Problem { status, fields } => {
                 body.extend_from_slice(http::problem(status).as_bytes());
                 (status, Media::Problem, fields)
@@ -112,7 +126,8 @@ impl Worker {
                 )
             }
             What::Metrics => {
-                counters::append_metrics(&mut body, self.driver);
+                self.flush();
+                METRICS.append_text(&mut body);
                 (Status::OK, Media::Prometheus, "")
             }
         };
@@ -122,35 +137,49 @@ impl Worker {
             fields,
             persistence: local.persistence,
         };
-        self.append_answer(exchange, head, &body, local.head_only);
+        let now = self.moment();
+        let answered = Answered {
+            topic: local.topic,
+            code: status.code(),
+            came: local.came,
+            left: now,
+            back: now,
+        };
+        self.append_answer(exchange, head, &body, local.head_only, answered);
     }
 }
 
 impl Local {
-    /// The request is refused, and the connection closes.
-    pub(super) fn refusal(status: Status) -> Self {
+    /// What came is refused, and the connection closes.
+    pub(super) fn refusal(status: Status, came: Moment) -> Self {
         Self {
             what: What::problem(status),
             persistence: Persistence::Close,
             head_only: false,
+            topic: Topic::Other,
+            came,
         }
     }
 
     /// There is no room for this connection.
-    pub(super) fn no_room() -> Self {
+    pub(super) fn no_room(came: Moment) -> Self {
         Self {
             what: What::unavailable(),
             persistence: Persistence::Close,
             head_only: false,
+            topic: Topic::Other,
+            came,
         }
     }
 
     /// `100 Continue`.
-    pub(super) fn go_on() -> Self {
+    pub(super) fn go_on(came: Moment) -> Self {
         Self {
             what: What::Continue,
             persistence: Persistence::KeepAlive,
             head_only: false,
+            topic: Topic::Other,
+            came,
         }
     }
 }

@@ -66,11 +66,11 @@ pub(super) async fn keep(worker: Rc<Worker>) {
         worker.session_lost();
         let (index, text) = (worker.index, error.to_string());
         if opened.get() {
-            log::warn!("worker {index}: the session with {target} broke: {text}");
+            log::warn!(worker = index, database:% = target, error = text; "the session broke");
             failures.forget();
             backoff = backoff.reset();
         } else if let Some(times) = failures.worth_a_line(&text) {
-            log::warn!("worker {index}: no session with {target} ({times} times): {text}");
+            log::warn!(worker = index, database:% = target, times, error = text; "no session");
         }
         monoio::time::sleep(backoff.next_pause()).await;
     }
@@ -100,11 +100,11 @@ where
     let link = link::shake_hands(&worker.settings.database, stream, deadline).await?;
     opened.set(true);
     log::info!(
-        "worker {}: session with {} (PostgreSQL {}, backend {}) is up",
-        worker.index,
-        worker.settings.database,
-        link.backend.server_version,
-        link.backend.process_id
+        worker = worker.index,
+        database:% = worker.settings.database,
+        server_version = link.backend.server_version,
+        backend = link.backend.process_id;
+        "the session is up"
     );
     let traffic = Rc::new(Traffic::default());
     let departures = send(Rc::clone(worker), Rc::clone(&traffic), link.writer);
@@ -185,8 +185,7 @@ async fn receive(
             if let Err(error) = &reply.result
                 && let Some(times) = refused.worth_a_line(error.sqlstate())
             {
-                let index = worker.index;
-                log::error!("worker {index}: PostgreSQL refused a call ({times} times): {error}");
+                log::error!(worker = worker.index, times, error:%; "PostgreSQL refused a call");
             }
             let landed = worker.land(&reply)?;
             let len_bytes = reply.len_bytes;
@@ -195,7 +194,7 @@ async fn receive(
                 // Raised for this flight, perhaps, in the moment of its landing.
                 worker.session_overdue.lower();
                 if again {
-                    log::warn!("worker {}: the statements are prepared again", worker.index);
+                    log::warn!(worker = worker.index; "the statements are prepared again");
                     traffic.preparing.set(true);
                     let mut fresh = Prepare::new(&STATEMENTS);
                     fresh.begin(&mut traffic.first.borrow_mut());
@@ -213,6 +212,7 @@ async fn receive(
         } else {
             reading.await?
         };
+        worker.note_replies();
     }
 }
 

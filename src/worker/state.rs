@@ -1,9 +1,11 @@
 //! What the tasks of one worker share: the ledger, the connections, the clock, the drain.
 
-use super::counters::{self, COUNTERS};
+use super::course::{Answered, Moment, Slow};
 use super::exchange::{Exchange, Ticket};
+use super::metrics::METRICS;
 use super::signal::Signal;
-use super::spare::SpareBuffers;
+use super::spare::{Outgoing, SpareBuffers};
+use super::tally::{Gauges, Tally, Topic};
 use crate::bank;
 use crate::config::Settings;
 use crate::http::{self, Date, Head, Media, Persistence, Status};
@@ -40,6 +42,17 @@ pub(super) struct Worker {
     pub(super) listening: Cell<usize>,
     date: Cell<Date>,
     date_second: Cell<u64>,
+    /// What this worker counts.
+    pub(super) tally: Tally,
+    slow: Slow,
+    /// When the latest flight left.
+    flight_left: Cell<Moment>,
+    /// When the session's latest bytes were read.
+    replies_came: Cell<Moment>,
+    /// There was a session before.
+    had_session: Cell<bool>,
+    /// The latest tick, in ms since the worker's start.
+    tick_ms: Cell<u64>,
     /// The body of the answer that is being written, reused.
     pub(super) body: RefCell<Vec<u8>>,
     /// For answers on their way out.
@@ -61,6 +74,8 @@ impl Worker {
     pub(super) fn new(index: usize, settings: Settings, driver: &'static str) -> Self {
         let ledger = Ledger::new(settings.queue_max, settings.pause_us, 0);
         let second = unix_time().as_secs();
+        let slow = Slow::new(settings.slow_ms);
+        METRICS.note_driver(driver);
         Self {
             index,
             settings,
@@ -78,6 +93,12 @@ impl Worker {
             listening: Cell::new(0),
             date: Cell::new(date_at(second)),
             date_second: Cell::new(second),
+            tally: Tally::new(),
+            slow,
+            flight_left: Cell::default(),
+            replies_came: Cell::default(),
+            had_session: Cell::new(false),
+            tick_ms: Cell::new(0),
             body: RefCell::new(Vec::new()),
             spare: SpareBuffers::new(),
         }
@@ -93,6 +114,16 @@ impl Worker {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
+    pub(super) fn moment(&self) -> Moment {
+        Moment::at_us(self.now_us())
+    }
+
+    /// The latest tick, in ms since the worker's start: at most a little more than
+    /// [`limits::TICK_MS`] ago, and free.
+    pub(super) fn tick_ms(&self) -> u64 {
+        self.tick_ms.get()
+    }
+
     // ---- connections
 
     /// Takes a connection in; `None` when there are as many of its kind as there may be.
@@ -102,7 +133,7 @@ impl Worker {
             return None;
         }
         count.set(count.get() + 1);
-        counters::add(&COUNTERS.connections);
+        METRICS.http.connections.inc();
         let exchange = Rc::new(Exchange::new(admission == Admission::Admin));
         let key = self.connections.borrow_mut().insert(Rc::clone(&exchange));
         Some((key, exchange))
@@ -112,7 +143,7 @@ impl Worker {
     pub(super) fn dismiss(&self, admission: Admission, key: usize) {
         let (count, _) = self.places(admission);
         count.set(count.get().saturating_sub(1));
-        counters::subtract(&COUNTERS.connections);
+        METRICS.http.connections.dec();
         self.connections.borrow_mut().try_remove(key);
     }
 
@@ -133,12 +164,14 @@ impl Worker {
         mut head: Head,
         body: &[u8],
         head_only: bool,
+        answered: Answered,
     ) {
         // A drain closes with the last answer that is under way.
         if self.draining() && exchange.settled() {
             head.persistence = Persistence::Close;
         }
-        exchange.append(&self.spare, |out| {
+        self.tally.answered(answered.topic, head.status);
+        exchange.append(&self.spare, Some(answered), |out| {
             http::append_response(out, &head, &self.date.get(), body, head_only);
         });
         if head.persistence == Persistence::Close && exchange.settled() {
@@ -146,8 +179,22 @@ impl Worker {
         }
     }
 
-    /// Gives an operation's answer to its connection.
-    fn deliver(&self, ticket: &Ticket, answer: Answer<'_>) {
+    /// All of this was written.
+    pub(super) fn note_written(&self, out: &Outgoing) {
+        self.tally.sent(out.bytes.len());
+        if out.answers.is_empty() {
+            return;
+        }
+        let now = self.moment();
+        for answered in &out.answers {
+            let total_us = now.us_since(answered.came);
+            self.tally.written(answered.topic, total_us);
+            self.slow.written(self.index, answered, now);
+        }
+    }
+
+    /// Gives an operation's answer to its connection; `left` and `back` as [`Answered`] has them.
+    fn deliver(&self, ticket: &Ticket, answer: Answer<'_>, left: Moment, back: Moment) {
         let exchange = &ticket.exchange;
         exchange.answered();
         let mut scratch = self.body.borrow_mut();
@@ -167,16 +214,28 @@ impl Worker {
             Answer::Extrato(json) => (Media::Json, json),
             _ => (Media::Problem, http::problem(status).as_bytes()),
         };
-        if answer == Answer::Unknown {
-            counters::add(&COUNTERS.unknown);
+        match answer {
+            Answer::Unknown => self.tally.unknown_outcome(),
+            Answer::Extrato(_) => self.tally.extrato_answered(),
+            Answer::NoCliente if ticket.topic == Topic::Extrato => self.tally.extrato_answered(),
+            _ => {}
         }
+        let (topic, came) = (ticket.topic, ticket.came);
+        self.tally.waited(left.us_since(came));
+        let answered = Answered {
+            topic,
+            code: status.code(),
+            came,
+            left,
+            back,
+        };
         let head = Head {
             status,
             media,
             fields,
             persistence: ticket.persistence,
         };
-        self.append_answer(exchange, head, body, ticket.head_only);
+        self.append_answer(exchange, head, body, ticket.head_only, answered);
     }
 
     // ---- the session's side
@@ -186,25 +245,44 @@ impl Worker {
     pub(super) fn depart(&self, out: &mut BytesMut) -> Option<Duration> {
         let alive = |ticket: &Ticket| !ticket.exchange.severed();
         let mut ledger = self.ledger.borrow_mut();
-        let deliver = |ticket: &Ticket, answer: Answer<'_>| self.deliver(ticket, answer);
         // One moment for both: a pause that ended in between would be nobody's.
         let now_us = self.now_us();
-        if ledger.depart(now_us, alive, out, deliver) > 0 {
-            counters::add(&COUNTERS.flights);
+        let now = Moment::at_us(now_us);
+        let deliver = |ticket: &Ticket, answer: Answer<'_>| self.deliver(ticket, answer, now, now);
+        let operations = ledger.depart(now_us, alive, out, deliver);
+        if operations > 0 {
+            self.flight_left.set(now);
+            self.tally.departed(operations, ledger.extrato_calls());
         }
         ledger.pause_us(now_us).map(Duration::from_micros)
     }
 
     /// Takes a reply, and delivers its answers.
     pub(super) fn land(&self, reply: &pg::Reply<'_>) -> Result<Landed, Mislanded> {
-        self.ledger
-            .borrow_mut()
-            .land(reply, |ticket, answer| self.deliver(ticket, answer))
+        let (left, back) = (self.flight_left.get(), self.replies_came.get());
+        let deliver =
+            |ticket: &Ticket, answer: Answer<'_>| self.deliver(ticket, answer, left, back);
+        let landed = self.ledger.borrow_mut().land(reply, deliver)?;
+        if let Landed::Flight { prepare } = landed {
+            self.tally.landed(back.us_since(left));
+            if prepare {
+                METRICS.ledger.recovered_flights.inc();
+            }
+        }
+        Ok(landed)
+    }
+
+    /// Bytes of the session came.
+    pub(super) fn note_replies(&self) {
+        self.replies_came.set(self.moment());
     }
 
     pub(super) fn session_found(&self) {
         self.ledger.borrow_mut().session_found();
-        counters::add(&COUNTERS.sessions);
+        METRICS.database.sessions.inc();
+        if self.had_session.replace(true) {
+            METRICS.database.reconnects.inc();
+        }
         self.departures.raise();
     }
 
@@ -212,10 +290,14 @@ impl Worker {
     pub(super) fn session_lost(&self) {
         let mut ledger = self.ledger.borrow_mut();
         if ledger.session_up() {
-            counters::subtract(&COUNTERS.sessions);
-            counters::add(&COUNTERS.sessions_lost);
+            METRICS.database.sessions.dec();
+            METRICS.database.sessions_lost.inc();
         }
-        ledger.session_lost(self.now_ms(), |ticket, answer| self.deliver(ticket, answer));
+        let now_us = self.now_us();
+        let (left, now) = (self.flight_left.get(), Moment::at_us(now_us));
+        ledger.session_lost(now_us / 1000, |ticket, answer| {
+            self.deliver(ticket, answer, left, now);
+        });
     }
 
     /// Whether the session is up, operations that wait, and operations in flight.
@@ -228,14 +310,25 @@ impl Worker {
 
     /// Looks at every deadline; to be called each [`limits::TICK_MS`].
     pub(super) fn tick(&self) {
-        let now_ms = self.now_ms();
+        let now_us = self.now_us();
+        let now_ms = now_us / 1000;
+        self.tick_ms.set(now_ms);
+        self.slow.tick();
         let second = unix_time().as_secs();
         if self.date_second.replace(second) != second {
             self.date.set(date_at(second));
         }
         {
             let mut ledger = self.ledger.borrow_mut();
-            ledger.expire(now_ms, |ticket, answer| self.deliver(ticket, answer));
+            let now = Moment::at_us(now_us);
+            ledger.expire(now_ms, |ticket, answer| {
+                // Only who is in flight gets the one, only who waits the other.
+                let left = match answer {
+                    Answer::Unknown => self.flight_left.get(),
+                    _ => now,
+                };
+                self.deliver(ticket, answer, left, now);
+            });
             if ledger.flight_age_ms(now_ms) > limits::FLIGHT_MS {
                 self.session_overdue.raise();
             }
@@ -248,6 +341,16 @@ impl Worker {
         for (_, exchange) in self.connections.borrow().iter() {
             exchange.expire(now_ms, close_idle);
         }
+        self.flush();
+    }
+
+    /// Adds what this worker has counted to the process' metrics.
+    pub(super) fn flush(&self) {
+        let ledger = self.ledger.borrow();
+        self.tally.flush(Gauges {
+            flights_in_flight: i64::from(ledger.flight_is_out()),
+            queue_operations: i64::try_from(ledger.waiting()).unwrap_or(i64::MAX),
+        });
     }
 
     pub(super) fn begin_drain(&self) {

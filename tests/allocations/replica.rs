@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crebito::config::{IoDriver, Listen, Settings};
+use crebito::journal::Format;
 use crebito::pg::Target;
 use crebito::{limits, worker};
 use tempfile::TempDir;
@@ -121,6 +122,9 @@ pub fn serve() {
         queue_max: limits::QUEUE_MAX,
         pause_us: limits::PAUSE_FLIGHT_US,
         log: log::LevelFilter::Off,
+        log_format: Format::Text,
+        slow_ms: None,
+        revision: String::new(),
     };
     std::thread::spawn(move || obey(&profile(&folder)));
     worker::serve(&settings).expect("it can serve");

@@ -7,7 +7,7 @@ const ROOMS: [(&str, &[&str]); 8] = [
     ("pg", &["limits"]),
     ("bank", &["limits", "http", "pg"]),
     ("ledger", &["limits", "http", "pg", "bank"]),
-    ("config", &["limits", "pg"]),
+    ("config", &["limits", "pg", "journal"]),
     ("journal", &["limits"]),
     (
         "worker",

@@ -213,7 +213,12 @@ fn interrupts() -> Result<Arc<AtomicBool>, Error> {
 
 /// Every test, also after one that failed, with the programs that they need.
 fn test(arguments: &[String]) -> Result<ExitCode, Error> {
-    install::ensure(&[Need::PostgreSql, Need::Nginx, Need::NginxStream])?;
+    install::ensure(&[
+        Need::PostgreSql,
+        Need::Nginx,
+        Need::NginxStream,
+        Need::Prometheus,
+    ])?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::bench;
 use crate::checkout::checkout;
 use crate::error::Error;
 use crate::home::Home;
@@ -75,6 +76,8 @@ fn build_and_start(home: &Home, up: &Up, interrupted: &AtomicBool) -> Result<Sta
     if up.build {
         say("Building crebito (cargo build --release)");
         options.crebito = build()?;
+        let revision = ("CREBITO_REVISION".to_owned(), bench::commit());
+        options.env.push(revision);
     }
     home.make()?;
     if up.fresh {

@@ -1,6 +1,7 @@
 //! What a fault costs: in the handling of a connection that connection, in the ledger the process.
 
 use crate::config::{IoDriver, Listen, Settings};
+use crate::journal;
 use crate::ledger::Kind;
 use crate::pg::Target;
 use crate::worker::listener::{self, Bound};
@@ -37,6 +38,9 @@ fn while_serving(driver: IoDriver, client: impl FnOnce(&dyn Fn() -> UnixStream) 
         queue_max: 64,
         pause_us: 0,
         log: log::LevelFilter::Off,
+        log_format: journal::Format::Text,
+        slow_ms: None,
+        revision: String::new(),
     };
     let bound = listener::bind(&settings.listen, false).expect("a free path");
     let choice = driver::choose(driver).expect("both drivers are to be had");
@@ -143,7 +147,7 @@ fn a_panic_in_the_ledger_or_the_session_ends_the_process() {
 #[test]
 #[ignore = "ends its process; the test above runs it in one of its own"]
 fn faulty_ledger() {
-    crate::journal::start(log::LevelFilter::Error);
+    journal::start(log::LevelFilter::Error, journal::Format::Text);
     while_serving(IoDriver::Auto, |connect| {
         let request = "GET /clientes/666/extrato HTTP/1.1\r\nHost: a\r\n\r\n";
         answer(&mut connect(), request);
@@ -153,7 +157,7 @@ fn faulty_ledger() {
 #[test]
 #[ignore = "ends its process; the test above runs it in one of its own"]
 fn faulty_session() {
-    crate::journal::start(log::LevelFilter::Error);
+    journal::start(log::LevelFilter::Error, journal::Format::Text);
     let choice = driver::choose(IoDriver::Auto).expect("a driver is to be had");
     let mut runtime = driver::build(&choice).expect("a runtime");
     let faulty = async { assert_eq!(1, 2, "a fault in the session, for the test's sake") };
