@@ -152,6 +152,21 @@ pub(crate) fn port_holder(port: u16) -> Option<String> {
     ))
 }
 
+/// What this machine is, for whoever compares figures: CPUs that may be used, their kind, kernel.
+pub(crate) fn description() -> String {
+    let cpus = std::thread::available_parallelism().map_or(0, usize::from);
+    let known = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = known
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    let model = model
+        .and_then(|rest| rest.split_once(':'))
+        .map(|it| it.1.trim());
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let model = model.unwrap_or(std::env::consts::ARCH);
+    format!("{cpus} CPUs ({model}), Linux {}", kernel.trim())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 
 use super::load::Load;
-use super::measure::of_service;
+use super::measure::{of_service, shared};
 use super::record::{CEILING, Facts, Record};
 use super::{Bench, Variant, check, groups, to_f64};
 use crate::cgroup::Used;
@@ -76,9 +76,10 @@ pub(super) fn measure(bench: &Bench, shipped: &Variant, round: u32) -> Result<Ve
             connections,
             facts: Facts::default(),
             requests_per_second: to_f64(load.requests) * 1e6 / to_f64(load.duration_us),
-            services: vec![of_service("db", 0, &load, Some(db), None)],
+            services: shared(vec![of_service("db", 0, &load, Some(db), None)], shipped),
             flights_per_second: None,
             operations_per_flight: None,
+            largest_flight: None,
             check: Some(check),
             load,
         });

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::measure::of_service;
+use super::measure::{of_service, shared};
 use super::record::{Facts, GENERATOR, Record, floor_of};
 use super::{Bench, Variant, load, to_f64, usage};
 use crate::cgroup::Used;
@@ -42,7 +42,7 @@ impl Floor {
     /// # Errors
     /// NGINX does not start, or limits cannot be set.
     pub fn start(variant: &Variant) -> Result<Floor, Error> {
-        let groups = Arc::new(groups(variant)?);
+        let groups = Arc::new(Groups::create(&shares(variant), variant.limited)?);
         let private = Private::create()?;
         let back = start_back(&private, &groups)?;
         let mut floor = Floor {
@@ -82,17 +82,21 @@ impl Drop for Floor {
 /// A fresh floor, and a record for each level of connections.
 pub(super) fn measure(bench: &Bench, variant: &Variant, round: u32) -> Result<Vec<Record>, Error> {
     let floor = Floor::start(variant)?;
-    levels(bench, &floor, round)
+    let under = Variant {
+        shares: shares(variant),
+        ..variant.clone()
+    };
+    levels(bench, &floor, &under, round)
 }
 
-fn groups(variant: &Variant) -> Result<Groups, Error> {
+/// What NGINX and what answers behind it may use.
+fn shares(variant: &Variant) -> BTreeMap<String, Limits> {
     let nginx = variant.shares.get("nginx").copied().unwrap_or_default();
     let rest = Limits {
         cpu_millis: CONTEST.cpu_millis - nginx.cpu_millis,
         memory_bytes: CONTEST.memory_bytes - nginx.memory_bytes,
     };
-    let shares = BTreeMap::from([("nginx".to_owned(), nginx), (BACK.to_owned(), rest)]);
-    Groups::create(&shares, variant.limited)
+    BTreeMap::from([("nginx".to_owned(), nginx), (BACK.to_owned(), rest)])
 }
 
 fn start_back(private: &Private, groups: &Groups) -> Result<Process, Error> {
@@ -126,7 +130,12 @@ fn start_back(private: &Private, groups: &Groups) -> Result<Process, Error> {
     Ok(process)
 }
 
-fn levels(bench: &Bench, floor: &Floor, round: u32) -> Result<Vec<Record>, Error> {
+fn levels(
+    bench: &Bench,
+    floor: &Floor,
+    variant: &Variant,
+    round: u32,
+) -> Result<Vec<Record>, Error> {
     let (groups, proxy) = (&floor.groups, floor.front.proxy);
     let url = format!("http://{}", floor.front.address);
     if bench.warm_up > 0 {
@@ -158,9 +167,10 @@ fn levels(bench: &Bench, floor: &Floor, round: u32) -> Result<Vec<Record>, Error
             connections,
             facts: Facts::of_floor(proxy),
             requests_per_second: to_f64(load.requests) * 1e6 / to_f64(load.duration_us),
-            services: vec![part("nginx"), part(BACK), generator],
+            services: shared(vec![part("nginx"), part(BACK), generator], variant),
             flights_per_second: None,
             operations_per_flight: None,
+            largest_flight: None,
             check: None,
             load,
         });

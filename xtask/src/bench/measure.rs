@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
-use super::record::{Facts, GENERATOR, Record, Service};
+use super::record::{Facts, GENERATOR, Largest, Record, Service};
 use super::{Bench, Variant, check, groups, load, to_f64, usage};
 use crate::cgroup::Used;
 use crate::error::Error;
 use crate::stack::{Groups, Stack, get};
 
 /// For the answers that wrk no longer read, which are still being made.
-const AFTER: Duration = Duration::from_millis(500);
+pub(super) const AFTER: Duration = Duration::from_millis(500);
 
 /// A fresh stack, and a record for each level of connections.
 pub(super) fn saturate(bench: &Bench, variant: &Variant, round: u32) -> Result<Vec<Record>, Error> {
@@ -31,7 +31,8 @@ pub(super) fn saturate(bench: &Bench, variant: &Variant, round: u32) -> Result<V
     let ten_each = stack.psql("SELECT count(*) FROM banco.transacoes")?;
     answered += ten_each.parse().unwrap_or(0);
     if bench.warm_up > 0 {
-        let connections = bench.connections.iter().copied().max().unwrap_or(1).min(64);
+        // No more than are measured first: a replica tells of the largest flight since its start.
+        let connections = bench.connections.first().map_or(1, |first| 64.min(*first));
         let warm = load::drive(bench, stack.url(), connections, bench.warm_up, 1)?;
         answered += warm.applied;
         unread_max += u64::from(connections);
@@ -56,9 +57,10 @@ pub(super) fn saturate(bench: &Bench, variant: &Variant, round: u32) -> Result<V
             connections,
             facts: facts.clone(),
             requests_per_second: to_f64(load.requests) / seconds,
-            services: services(&before, &after, &load),
+            services: shared(services(&before, &after, &load), variant),
             flights_per_second: Some(flights / seconds),
             operations_per_flight: Some(operations / flights.max(1.0)),
+            largest_flight: largest(&before, &after),
             check: Some(check),
             load,
         });
@@ -77,7 +79,7 @@ pub(super) fn facts(stack: &Stack) -> Result<Facts, Error> {
     let replicas = stack.replicas();
     let driver = replicas.first().map(|replica| replica.driver.clone());
     Ok(Facts {
-        proxy: stack.proxy().as_str(),
+        proxy: stack.proxy().as_str().to_owned(),
         driver: driver.unwrap_or_default(),
         postgres: stack.psql("SHOW server_version")?,
         durability: shown?.join(" "),
@@ -88,22 +90,25 @@ pub(super) fn facts(stack: &Stack) -> Result<Facts, Error> {
 }
 
 /// What was used up to a moment.
-struct Seen {
+#[derive(Default)]
+pub(super) struct Seen {
     /// CPU time by service, in µs.
-    cpu: Vec<(String, u64)>,
-    groups: BTreeMap<String, Used>,
-    peak_rss_kib: BTreeMap<String, u64>,
-    flights: u64,
-    operations: u64,
+    pub cpu: Vec<(String, u64)>,
+    pub groups: BTreeMap<String, Used>,
+    pub peak_rss_kib: BTreeMap<String, u64>,
+    pub flights: u64,
+    pub operations: u64,
+    /// Of each replica, the operations of its largest flight so far.
+    pub largest_flights: Vec<Option<u64>>,
 }
 
-fn seen(stack: &Stack, groups: Option<&Groups>) -> Result<Seen, Error> {
+pub(super) fn seen(stack: &Stack, groups: Option<&Groups>) -> Result<Seen, Error> {
     let of = |pid: Option<u32>| pid.map_or(0, usage::cpu_us);
     let replicas = stack.replicas();
     let name = |index: usize| format!("api{}", index + 1);
     let mut cpu = vec![("nginx".to_owned(), of(stack.nginx_pid()))];
     let mut peak_rss_kib = BTreeMap::new();
-    let (mut flights, mut operations) = (0, 0);
+    let (mut flights, mut operations, mut largest_flights) = (0, 0, Vec::new());
     for (index, replica) in replicas.iter().enumerate() {
         cpu.push((name(index), of(Some(replica.pid))));
         peak_rss_kib.extend(usage::peak_rss_kib(replica.pid).map(|peak| (name(index), peak)));
@@ -113,6 +118,7 @@ fn seen(stack: &Stack, groups: Option<&Groups>) -> Result<Seen, Error> {
         let number = |key: &str| health.get(key).and_then(serde_json::Value::as_u64);
         flights += number("flights").unwrap_or(0);
         operations += number("operations").unwrap_or(0);
+        largest_flights.push(number("largest_flight"));
     }
     cpu.push(("db".to_owned(), of(stack.postgres_pid())));
     // Ours are the ended children's: wrk, which is waited for. The others still run below us.
@@ -125,10 +131,22 @@ fn seen(stack: &Stack, groups: Option<&Groups>) -> Result<Seen, Error> {
         peak_rss_kib,
         flights,
         operations,
+        largest_flights,
     })
 }
 
-fn services(before: &Seen, after: &Seen, load: &load::Load) -> Vec<Service> {
+/// The largest flight of any replica, which is this level's if it is larger than those before.
+fn largest(before: &Seen, after: &Seen) -> Option<Largest> {
+    let most = after.largest_flights.iter().copied().flatten().max()?;
+    let mut both = before.largest_flights.iter().zip(&after.largest_flights);
+    let grew = both.any(|(before, after)| *after == Some(most) && before < after);
+    Some(Largest {
+        operations: most,
+        is_bound: !grew,
+    })
+}
+
+pub(super) fn services(before: &Seen, after: &Seen, load: &load::Load) -> Vec<Service> {
     let both = before.cpu.iter().zip(&after.cpu);
     let service = |((name, before_us), (_, after_us)): (&(String, u64), &(String, u64))| {
         let groups = before.groups.get(name).zip(after.groups.get(name));
@@ -141,6 +159,17 @@ fn services(before: &Seen, after: &Seen, load: &load::Load) -> Vec<Service> {
         )
     };
     both.map(service).collect()
+}
+
+/// The services with what they may use.
+pub(super) fn shared(mut services: Vec<Service>, variant: &Variant) -> Vec<Service> {
+    for service in &mut services {
+        let share = variant.shares.get(&service.name);
+        service.cpus_max = share
+            .filter(|_| variant.limited)
+            .map(|share| to_f64(share.cpu_millis) / 1e3);
+    }
+    services
 }
 
 /// One service's line: CPU time used, and what its group says.
@@ -160,6 +189,7 @@ pub(super) fn of_service(
         name: name.to_owned(),
         cpu_us_per_request: to_f64(used) / to_f64(load.requests.max(1)),
         cpus: to_f64(used) / to_f64(load.duration_us),
+        cpus_max: None,
         throttled: groups.map(throttled),
         peak_bytes: groups.map(|(_, after)| after.peak_bytes),
         peak_rss_kib,

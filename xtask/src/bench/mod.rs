@@ -8,15 +8,19 @@ mod ceiling;
 mod check;
 mod contest;
 mod floor;
+mod kept;
 mod load;
 mod measure;
 pub mod open;
 mod record;
 mod report;
+mod rounds;
 mod usage;
 mod variant;
 
 use std::sync::Arc;
+
+use serde::Serialize;
 
 use crate::error::Error;
 use crate::install::{self, Need};
@@ -28,7 +32,7 @@ pub(crate) use report::commit;
 pub use variant::{Store, Variant};
 
 /// What is asked of the bank.
-#[derive(Clone, Copy, Debug, PartialEq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, clap::ValueEnum, Serialize)]
 pub enum Mix {
     /// 220 debits, 110 credits, 10 extratos; once an account is empty, many debits get 422
     Contest,
@@ -52,7 +56,7 @@ impl Mix {
 }
 
 /// What is measured besides the shipped stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
 pub enum Beside {
     /// The same NGINX in front of one that answers a constant
     Floor,
@@ -61,7 +65,7 @@ pub enum Beside {
 }
 
 /// How to measure.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args, Serialize)]
 pub struct Bench {
     /// Connections of the load generator, one level after the other
     #[arg(long, value_delimiter = ',', default_value = "16,64,256,1024",
@@ -112,6 +116,7 @@ pub struct Bench {
     against: Vec<String>,
     /// JSON instead of a table
     #[arg(long)]
+    #[serde(skip)]
     json: bool,
 }
 
@@ -148,10 +153,14 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
     for variant in &variants {
         install::ensure(install::needs_of(variant.options.proxy))?;
     }
-    let run = match bench.contest {
+    let mut run = match bench.contest {
         Some(_) => Run::of(bench, &shipped, Vec::new(), contests(bench, &variants)?),
         None => Run::of(bench, &shipped, saturations(bench, &variants)?, Vec::new()),
     };
+    // What was measured is not lost for want of a place to keep it.
+    if let Err(error) = kept::keep(&mut run) {
+        warn(format!("this run is not kept: {error}"));
+    }
     if bench.json {
         let text = serde_json::to_string_pretty(&run);
         println!("{}", text.map_err(Error::while_doing("the figures"))?);

@@ -1,11 +1,13 @@
 //! What was measured, as it is printed and kept.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::contest::Contest;
+use super::kept::{self, Figure, Kept};
 use super::load::Load;
 use super::report::commit;
-use super::{Bench, Variant};
+use super::{Bench, Variant, to_f64};
+use crate::machine;
 use crate::stack::Proxy;
 
 /// The names of what is always or often measured.
@@ -29,19 +31,28 @@ pub(super) fn is_floor(variant: &str) -> bool {
 /// One run of the bench.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Run {
+    /// Seconds since 1970.
+    pub when: u64,
     pub commit: String,
-    pub cpus: usize,
+    pub machine: String,
+    /// What was asked for: with the same, another run is compared.
+    pub settings: serde_json::Value,
     pub mix: &'static str,
     pub store: String,
     /// Within the limits of docker-compose.yml.
     pub limited: bool,
     pub seconds: u32,
+    pub generator_threads: u32,
+    /// What is compared with another run: medians.
+    pub figures: Vec<Figure>,
     pub records: Vec<Record>,
     pub contests: Vec<Contest>,
+    /// The latest run before with the same settings.
+    pub previous: Option<Kept>,
 }
 
 /// One level of one variant in one round.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Record {
     pub variant: String,
     pub round: u32,
@@ -55,14 +66,16 @@ pub(super) struct Record {
     /// Of the replicas together.
     pub flights_per_second: Option<f64>,
     pub operations_per_flight: Option<f64>,
+    pub largest_flight: Option<Largest>,
     pub check: Option<Check>,
 }
 
 /// What was in force.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Facts {
     /// What NGINX is, `http` or `stream`.
-    pub proxy: &'static str,
+    #[serde(default)]
+    pub proxy: String,
     pub driver: String,
     pub postgres: String,
     /// `fsync`, `synchronous_commit`, `full_page_writes` as the server has them.
@@ -72,13 +85,25 @@ pub(super) struct Facts {
     pub ready_after_ms: f64,
 }
 
+/// The operations of the largest flight while it was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Largest {
+    pub operations: u64,
+    /// It left earlier, since replicas tell of the largest since their start: while it was
+    /// measured there was none that was larger.
+    pub is_bound: bool,
+}
+
 /// What one service used while it was measured.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Service {
     pub name: String,
     pub cpu_us_per_request: f64,
     /// CPUs in use, of the machine's.
     pub cpus: f64,
+    /// CPUs that its quota allows.
+    #[serde(default)]
+    pub cpus_max: Option<f64>,
     /// Share of the time for which its quota kept it from running.
     pub throttled: Option<f64>,
     /// The most memory it was charged with since its start, page cache included.
@@ -88,7 +113,7 @@ pub(super) struct Service {
 }
 
 /// The database against the answers.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Check {
     /// Clientes whose saldo is not the sum of their transacoes, or whose n is not their count.
     pub wrong_clientes: u64,
@@ -103,7 +128,7 @@ impl Facts {
     /// Those of a floor under `proxy`.
     pub fn of_floor(proxy: Proxy) -> Facts {
         Facts {
-            proxy: proxy.as_str(),
+            proxy: proxy.as_str().to_owned(),
             ..Facts::default()
         }
     }
@@ -117,11 +142,32 @@ impl Record {
         })
     }
 
-    /// CPU µs a request of all services but the generator.
-    pub fn cpu_us_per_request(&self) -> f64 {
+    /// CPU µs a request of the services whose name begins so, in sum; none if there is none.
+    pub fn cpu_us_per_request(&self, name: &str) -> Option<f64> {
         let services = self.services.iter();
-        let services = services.filter(|service| service.name != GENERATOR);
-        services.map(|service| service.cpu_us_per_request).sum()
+        let mut services = services
+            .filter(|service| service.name.starts_with(name) && service.name != GENERATOR)
+            .peekable();
+        services.peek()?;
+        Some(services.map(|service| service.cpu_us_per_request).sum())
+    }
+
+    /// CPU µs of the database for each transacao that was applied.
+    pub fn db_us_per_applied(&self) -> Option<f64> {
+        let db = self.cpu_us_per_request("db")?;
+        (self.load.applied > 0).then(|| db * to_f64(self.load.requests) / to_f64(self.load.applied))
+    }
+
+    /// Transacoes applied a second.
+    pub fn applied_per_second(&self) -> f64 {
+        to_f64(self.load.applied) * 1e6 / to_f64(self.load.duration_us)
+    }
+
+    /// CPUs that the load generator used.
+    pub fn generator_cpus(&self) -> Option<f64> {
+        let mut services = self.services.iter();
+        let generator = services.find(|service| service.name == GENERATOR)?;
+        Some(generator.cpus)
     }
 }
 
@@ -135,16 +181,23 @@ impl Run {
         records: Vec<Record>,
         contests: Vec<Contest>,
     ) -> Run {
-        Run {
+        let mut run = Run {
+            when: kept::now(),
             commit: commit(),
-            cpus: std::thread::available_parallelism().map_or(0, usize::from),
+            machine: machine::description(),
+            settings: kept::settings(bench, shipped),
             mix: bench.mix().as_str(),
             store: shipped.store.to_string(),
             limited: shipped.limited,
             seconds: bench.seconds,
+            generator_threads: bench.threads,
+            figures: Vec::new(),
             records,
             contests,
-        }
+            previous: None,
+        };
+        run.figures = kept::figures(&run);
+        run
     }
 
     /// What is wrong with the first that does not hold.

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::stack::{Driver, Options, Proxy, Sockets};
 
 /// What a crash may cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
 pub enum Store {
     /// Nothing that was answered: logged tables, fsync, `full_page_writes`, `synchronous_commit`
     #[default]

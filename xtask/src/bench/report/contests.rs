@@ -4,16 +4,13 @@ use std::fmt::Write;
 
 use super::super::contest::Contest;
 use super::super::open::{Kind, Latency};
-use super::{median, to_f64};
+use super::super::record::{Run, is_floor};
+use super::super::rounds::{median, variants};
+use super::super::to_f64;
 
 /// A line for each kind of request of each variant, then what each service used.
-pub(super) fn table(contests: &[Contest]) -> String {
-    let mut variants: Vec<&str> = Vec::new();
-    for contest in contests {
-        if !variants.contains(&contest.variant.as_str()) {
-            variants.push(&contest.variant);
-        }
-    }
+pub(super) fn table(run: &Run) -> String {
+    let (contests, variants) = (&run.contests, variants(run));
     let mut text = format!(
         "{:<24}{:<10}{:>8}{:>8}{:>8}{:>17}{:>8}{:>8}\n",
         "variant", "ms", "p50", "p90", "p99", "min - max", "p99.9", "max"
@@ -23,11 +20,38 @@ pub(super) fn table(contests: &[Contest]) -> String {
         let all: Vec<&Contest> = contests.iter().filter(of).collect();
         text.push_str(&latencies(name, &all));
     }
+    text.push_str(&above_floor(contests, &variants));
     text.push('\n');
     for name in variants {
         let of = |contest: &&Contest| contest.variant == name;
         let all: Vec<&Contest> = contests.iter().filter(of).collect();
         text.push_str(&costs(name, &all));
+    }
+    text
+}
+
+/// Each against the floor under its kind of NGINX, in the same run.
+fn above_floor(contests: &[Contest], variants: &[&str]) -> String {
+    let mut text = String::new();
+    let ms = |name: &str, part: fn(&Latency) -> u64| {
+        let of = contests.iter().filter(|contest| contest.variant == name);
+        median(of.map(|contest| to_f64(part(&contest.outcome.latency_us)) / 1e3))
+    };
+    for name in variants.iter().filter(|name| !is_floor(name)) {
+        let own = contests.iter().find(|contest| contest.variant == **name);
+        let floor = contests.iter().find(|contest| {
+            let proxy = own.map(|own| &own.facts.proxy);
+            is_floor(&contest.variant) && Some(&contest.facts.proxy) == proxy
+        });
+        if let Some(floor) = floor {
+            let more = ms(name, |it| it.p50) - ms(&floor.variant, |it| it.p50);
+            let times = ms(name, |it| it.p99) / ms(&floor.variant, |it| it.p99);
+            let _ = writeln!(
+                text,
+                "{name}: p50 is the {}'s {more:+.2} ms, p99 {times:.1} times its",
+                floor.variant
+            );
+        }
     }
     text
 }

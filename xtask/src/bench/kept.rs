@@ -1,0 +1,236 @@
+//! Runs, kept as JSON in .crebito/bench/, and the one before that had the same settings.
+
+use std::fs;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::record::{Record, Run};
+use super::rounds::{Rounds, is_bound, median, variants};
+use super::{Bench, Variant, to_f64};
+use crate::error::Error;
+use crate::home::Home;
+
+/// One figure of a run: a median.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Figure {
+    /// The level; none for the contest's load, which has no levels.
+    pub connections: Option<u32>,
+    pub variant: String,
+    pub name: String,
+    pub value: f64,
+}
+
+impl Figure {
+    /// Whether it is the same figure, with whatever value.
+    fn is(&self, other: &Figure) -> bool {
+        (self.connections, &self.variant, &self.name)
+            == (other.connections, &other.variant, &other.name)
+    }
+}
+
+/// What is read of a run that was kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Kept {
+    /// Seconds since 1970.
+    pub when: u64,
+    pub commit: String,
+    pub machine: String,
+    settings: Value,
+    figures: Vec<Figure>,
+    /// Its database did not agree with the answers.
+    #[serde(default)]
+    is_wrong: bool,
+}
+
+impl Kept {
+    /// What the figure was then.
+    pub fn value(&self, figure: &Figure) -> Option<f64> {
+        let found = self.figures.iter().find(|kept| kept.is(figure));
+        found.map(|kept| kept.value)
+    }
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}
+
+/// All that was asked for, however it was asked.
+pub(super) fn settings(bench: &Bench, shipped: &Variant) -> Value {
+    let options = &shipped.options;
+    json!({
+        "bench": bench,
+        "mix": bench.mix().as_str(),
+        "replicas": options.replicas,
+        "workers": options.workers,
+        "driver": options.driver.as_str(),
+        "sockets": format!("{:?}", options.sockets),
+        "proxy": options.proxy.as_str(),
+        "env": options.env,
+        "postgres": options.postgres_settings,
+    })
+}
+
+/// The figures that are worth a comparison.
+pub(super) fn figures(run: &Run) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    for rounds in Rounds::all(run) {
+        let mut add = |name: &str, value: Option<f64>| {
+            figures.extend(value.map(|value| Figure {
+                connections: Some(rounds.connections),
+                variant: rounds.variant.to_owned(),
+                name: name.to_owned(),
+                value,
+            }));
+        };
+        let cpu_us = |name: &str| rounds.median_of(|record| record.cpu_us_per_request(name));
+        let p99_ms = rounds.median(|record| to_f64(record.load.p99_us)) / 1e3;
+        add("requests/s", Some(rounds.rate()));
+        add("/ floor", rounds.of_floor(run));
+        add("/ ceiling", rounds.of_ceiling(run));
+        add("p99 ms", Some(p99_ms).filter(|ms| *ms > 0.0));
+        add("CPU µs nginx", cpu_us("nginx"));
+        add("CPU µs replicas", cpu_us("api"));
+        add("CPU µs db", cpu_us("db"));
+        if !is_bound(rounds.variant) {
+            add(
+                "CPU µs db applied",
+                rounds.median_of(Record::db_us_per_applied),
+            );
+        }
+        add(
+            "operations a flight",
+            rounds.median_of(|record| record.operations_per_flight),
+        );
+    }
+    for variant in variants(run) {
+        let all = || {
+            run.contests
+                .iter()
+                .filter(|contest| contest.variant == variant)
+        };
+        if all().next().is_none() {
+            continue;
+        }
+        let ms = |of: fn(&super::open::Latency) -> u64| {
+            median(all().map(|contest| to_f64(of(&contest.outcome.latency_us)) / 1e3))
+        };
+        let cpus = all().map(|contest| contest.services.values().map(|used| used.0).sum());
+        for (name, value) in [
+            ("p50 ms", ms(|latency| latency.p50)),
+            ("p99 ms", ms(|latency| latency.p99)),
+            ("p99.9 ms", ms(|latency| latency.p99_9)),
+            ("CPUs", median(cpus)),
+        ] {
+            figures.push(Figure {
+                connections: None,
+                variant: variant.to_owned(),
+                name: name.to_owned(),
+                value,
+            });
+        }
+    }
+    figures
+}
+
+/// Finds the run before, and writes this one beside it.
+///
+/// # Errors
+/// Nothing can be written there.
+pub(super) fn keep(run: &mut Run) -> Result<(), Error> {
+    let folder = Home::find()?.private("bench")?;
+    keep_in(&folder, run)
+}
+
+fn keep_in(folder: &Path, run: &mut Run) -> Result<(), Error> {
+    fs::create_dir_all(folder).map_err(Error::while_doing(folder.display()))?;
+    run.previous = latest(folder, &run.settings);
+    let mut json = serde_json::to_value(&*run).map_err(Error::while_doing("the figures"))?;
+    json["is_wrong"] = run.fault().is_some().into();
+    let name = format!("{}-{}.json", run.when, run.commit);
+    let file = folder.join(name);
+    let text = serde_json::to_string(&json).map_err(Error::while_doing("the figures"))?;
+    fs::write(&file, text).map_err(Error::while_doing(file.display()))
+}
+
+/// The latest kept run with these settings. What cannot be read is another version's.
+fn latest(folder: &Path, settings: &Value) -> Option<Kept> {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let read = |file: fs::DirEntry| {
+        let text = fs::read_to_string(file.path()).ok()?;
+        serde_json::from_str::<Kept>(&text).ok()
+    };
+    files
+        .filter_map(read)
+        .filter(|kept| kept.settings == *settings && !kept.is_wrong)
+        .max_by_key(|kept| kept.when)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::{Check, SHIPPED};
+    use super::*;
+
+    fn run(when: u64, seconds: u32, rate: f64, rows: u64) -> Run {
+        let record = Record {
+            variant: SHIPPED.to_owned(),
+            round: 1,
+            connections: 16,
+            facts: Default::default(),
+            requests_per_second: rate,
+            load: Default::default(),
+            services: Vec::new(),
+            flights_per_second: None,
+            operations_per_flight: None,
+            largest_flight: None,
+            check: Some(Check {
+                wrong_clientes: 0,
+                rows,
+                answered: 7,
+                unread_max: 0,
+            }),
+        };
+        let mut run = Run {
+            when,
+            commit: "c".to_owned(),
+            machine: "m".to_owned(),
+            settings: json!({ "seconds": seconds }),
+            mix: "contest",
+            store: "durable".to_owned(),
+            limited: true,
+            seconds,
+            generator_threads: 1,
+            figures: Vec::new(),
+            records: vec![record],
+            contests: Vec::new(),
+            previous: None,
+        };
+        run.figures = figures(&run);
+        run
+    }
+
+    #[test]
+    fn the_latest_sound_run_of_the_same_settings_is_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = |when, seconds, rate, rows| {
+            let mut run = run(when, seconds, rate, rows);
+            keep_in(folder.path(), &mut run).unwrap();
+            let figure = run.figures.first().unwrap();
+            assert_eq!((figure.name.as_str(), figure.value), ("requests/s", rate));
+            let previous = run.previous.as_ref();
+            previous.map(|kept| (kept.when, kept.value(figure).unwrap()))
+        };
+        assert_eq!(before(1_000, 5, 10.0, 7), None);
+        assert_eq!(before(1_001, 5, 20.0, 7), Some((1_000, 10.0)));
+        assert_eq!(before(1_002, 9, 30.0, 7), None, "other settings");
+        // Not sound: a row is missing.
+        assert_eq!(before(1_003, 5, 40.0, 6), Some((1_001, 20.0)));
+        fs::write(folder.path().join("odd.json"), "{}").unwrap();
+        assert_eq!(before(1_004, 5, 50.0, 7), Some((1_001, 20.0)));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 6);
+    }
+}
