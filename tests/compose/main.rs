@@ -11,5 +11,6 @@ mod both;
 mod composition;
 mod contest;
 mod image;
+mod observability;
 mod prod;
 mod stream;

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::home::Home;
+use crate::observe;
 use crate::postmaster;
 use crate::state::{ProcessState, State};
 use crate::{say, warn};
@@ -141,6 +142,7 @@ fn print(state: &State) {
 /// # Errors
 /// Something could not be removed.
 pub fn clean(home: &Home) -> Result<(), Error> {
+    observe::stop(home);
     down(home)?;
     home.remove_all()?;
     say(format_args!(

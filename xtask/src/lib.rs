@@ -15,6 +15,7 @@ pub mod home;
 pub mod install;
 pub mod k6;
 mod machine;
+pub mod observe;
 mod postmaster;
 mod process;
 pub mod programs;

@@ -16,6 +16,7 @@ use xtask::down;
 use xtask::home::Home;
 use xtask::install::{self, Need};
 use xtask::k6::{self, K6};
+use xtask::observe::{self, Observe};
 use xtask::stack::{Driver, Options, Proxy, Sockets};
 use xtask::up::{self, Up};
 
@@ -56,6 +57,10 @@ enum Task {
     Bench(BenchArguments),
     /// Loads the running bank with k6: as the contest does, to saturation, for hours; or checks it
     K6(K6),
+    /// Watches the bank that `up` runs, until Ctrl-C: Prometheus, its rules, PostgreSQL's exporter
+    Observe(Observe),
+    /// Makes Grafana's dashboards of observability/dashboards
+    Dashboards,
     /// Brings docker-compose.yml up for real, proves it within its limits, and takes it down
     ComposeTest(ComposeTest),
 }
@@ -195,6 +200,8 @@ fn run(task: Task) -> Result<ExitCode, Error> {
             interrupts()?;
             k6::task(&arguments)?;
         }
+        Task::Observe(task) => observe::observe(&Home::find()?, &task, interrupts()?.as_ref())?,
+        Task::Dashboards => observe::dashboard::write()?,
         Task::ComposeTest(task) => compose::compose_test(&task, interrupts()?)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -218,6 +225,7 @@ fn test(arguments: &[String]) -> Result<ExitCode, Error> {
         Need::Nginx,
         Need::NginxStream,
         Need::Prometheus,
+        Need::PostgresExporter,
     ])?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);

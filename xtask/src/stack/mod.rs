@@ -38,6 +38,7 @@ pub use options::{Address, Driver, Options, Proxy, Shutdown, Sockets};
 pub use postgres::{Postgres, ROLE, SETTINGS, SUPERUSER};
 pub use replica::Replica;
 pub(crate) use replica::{Slot, get};
+pub(crate) use sql::psql_at;
 pub use sql::sql_files;
 
 /// A replica's drain takes 10 s at most; then it is killed.

@@ -189,9 +189,10 @@ pub(crate) fn get(address: &Address, path: &str) -> io::Result<(u16, String)> {
 }
 
 fn ask(mut stream: impl Read + Write, path: &str) -> io::Result<(u16, String)> {
+    // HTTP/1.0: the answer ends with the connection, and is never chunked.
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        "GET {path} HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

@@ -40,7 +40,7 @@ impl Postgres {
 }
 
 /// [`Postgres::psql`] of any server, by its Unix socket.
-fn psql_at(
+pub(crate) fn psql_at(
     folder: &Path,
     port: u16,
     role: &str,
