@@ -13,4 +13,5 @@ mod contest;
 mod image;
 mod observability;
 mod prod;
+mod reckless;
 mod stream;

@@ -24,7 +24,8 @@ pub enum Store {
 }
 
 impl Store {
-    fn settings(self) -> &'static [(&'static str, &'static str)] {
+    /// Settings of PostgreSQL that differ from a durable store's.
+    pub fn settings(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Store::Durable => &[],
             Store::Relaxed => &[("synchronous_commit", "off")],
@@ -37,7 +38,7 @@ impl Store {
     }
 
     /// What is done to the fresh tables.
-    pub(super) fn sql(self) -> Option<&'static str> {
+    pub fn sql(self) -> Option<&'static str> {
         (self == Store::Reckless).then_some(
             "ALTER TABLE banco.clientes SET UNLOGGED; ALTER TABLE banco.transacoes SET UNLOGGED",
         )
