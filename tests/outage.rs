@@ -105,29 +105,12 @@ fn check_silent(driver: Driver) {
     replica.wait_for("/health", 200);
     let connect = || Client::connect(replica.peer()).unwrap();
     let (mut flying, mut waiting, mut reading) = (connect(), connect(), connect());
-    let backend = postgres.psql(
-        "SELECT pid FROM pg_stat_activity
-         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
-    );
-    let backend = backend
-        .unwrap()
-        .parse()
-        .ok()
-        .and_then(Pid::from_raw)
-        .unwrap();
-
+    let backend = backend(&postgres);
     kill_process(backend, Signal::STOP).unwrap();
     flying
         .send(common::transacao(1, "c", 10, "flying"))
         .unwrap();
-    let since = Instant::now();
-    while replica.get("/health").unwrap().json()["in_flight"] != 1 {
-        assert!(
-            since.elapsed() < GUARD,
-            "it does not fly:\n{}",
-            replica.log()
-        );
-    }
+    wait_until(&replica, "in_flight", 1);
     waiting
         .send(common::transacao(1, "c", 100, "waiting"))
         .unwrap();
@@ -149,6 +132,56 @@ fn check_silent(driver: Driver) {
     );
     let rows = "SELECT string_agg(descricao, ' ' ORDER BY n) FROM banco.transacoes";
     assert_eq!(postgres.psql(rows).unwrap(), "flying behind");
+}
+
+#[test]
+fn who_waits_together_leaves_together() {
+    under_both(check_together);
+}
+
+fn check_together(driver: Driver) {
+    let postgres = Postgres::private(&[], &[]).unwrap();
+    postgres.apply_sql().unwrap();
+    let mut replica = start(&postgres, driver);
+    replica.wait_for("/health", 200);
+    let backend = backend(&postgres);
+    kill_process(backend, Signal::STOP).unwrap();
+    let mut clients: Vec<Client> = (0..6)
+        .map(|_| Client::connect(replica.peer()).unwrap())
+        .collect();
+    let (first, others) = clients.split_first_mut().unwrap();
+    first.send(common::transacao(1, "c", 1, "first")).unwrap();
+    wait_until(&replica, "in_flight", 1);
+    for other in others.iter_mut() {
+        other.send(common::transacao(1, "c", 1, "behind")).unwrap();
+    }
+    wait_until(&replica, "queue", 5);
+    kill_process(backend, Signal::CONT).unwrap();
+    for client in &mut clients {
+        assert_eq!(client.receive().unwrap().status, 200, "{}", replica.log());
+    }
+    let health = replica.get("/health").unwrap().json();
+    let flown = ["flights", "operations", "largest_flight"].map(|name| health[name].as_u64());
+    assert_eq!(flown, [Some(2), Some(6), Some(5)], "{health}");
+}
+
+/// The one of the replica's session.
+fn backend(postgres: &Postgres) -> Pid {
+    let backend = postgres.psql(
+        "SELECT pid FROM pg_stat_activity
+         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+    );
+    let backend = backend.unwrap().parse().ok();
+    backend.and_then(Pid::from_raw).unwrap()
+}
+
+/// Waits until the replica's health has so many.
+fn wait_until(replica: &Replica, figure: &str, count: u64) {
+    let since = Instant::now();
+    while replica.get("/health").unwrap().json()[figure] != count {
+        let late = since.elapsed() > GUARD;
+        assert!(!late, "{figure} is not {count}:\n{}", replica.log());
+    }
 }
 
 /// At the same time: most of it is waiting.

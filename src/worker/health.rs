@@ -6,6 +6,7 @@ use crate::config::Listen;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The longest that `crebito health` waits for each step.
@@ -29,6 +30,10 @@ pub(super) fn append_json(out: &mut Vec<u8>, worker: &Worker) -> bool {
         ("in_flight", figure(in_flight)),
         ("flights", ledger.flight_operations.get_sample_count()),
         ("operations", ledger.operations.get()),
+        (
+            "largest_flight",
+            ledger.largest_flight.load(Ordering::Relaxed),
+        ),
     ];
     // Writing to a Vec cannot fail.
     let _ = write!(

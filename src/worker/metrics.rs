@@ -12,6 +12,7 @@ use prometheus::{
     IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::sync::LazyLock;
+use std::sync::atomic::AtomicU64;
 use std::time::SystemTime;
 
 /// The process' metrics.
@@ -80,6 +81,9 @@ pub(super) struct OfLedgers {
     pub(super) queue_operations: IntGauge,
     pub(super) queue_full: IntCounter,
     pub(super) flight_operations: Histogram,
+    /// Operations of the largest one since the start. For `/health` alone: nobody can tell from
+    /// it how large flights were lately.
+    pub(super) largest_flight: AtomicU64,
     pub(super) flight_seconds: Histogram,
     pub(super) flights_in_flight: IntGauge,
     pub(super) extratos_answered: IntCounter,
@@ -212,6 +216,7 @@ impl OfLedgers {
             queue_operations: of.gauge("queue_operations", "Operations that wait to leave."),
             queue_full: of.counter("queue_full_total", "Operations refused by a full queue."),
             flight_operations: of.histogram(flight_operations.buckets(OPERATIONS.to_vec())),
+            largest_flight: AtomicU64::new(0),
             flight_seconds: of.histogram(seconds(
                 "flight_duration_seconds",
                 "From a flight's departure to its last reply: the time in PostgreSQL.",

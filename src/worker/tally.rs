@@ -6,6 +6,7 @@ use crate::bank::Route;
 use crate::http::Status;
 use prometheus::local::{LocalHistogram, LocalIntCounter};
 use std::cell::Cell;
+use std::sync::atomic::Ordering;
 
 /// Whether what costs something for each request is counted (`uncounted` in Cargo.toml).
 pub(super) const COUNTS: bool = !cfg!(feature = "uncounted");
@@ -174,6 +175,8 @@ impl Tally {
     pub(super) fn departed(&self, operations: usize, extrato_calls: usize) {
         self.flight_operations.observe(count(operations));
         self.extrato_calls.inc_by(extrato_calls as u64);
+        let largest = &METRICS.ledger.largest_flight;
+        largest.fetch_max(operations as u64, Ordering::Relaxed);
     }
 
     /// A flight is back after so long.
