@@ -5,7 +5,7 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
 /// The exit status after a panic in a vital part (EX_SOFTWARE of sysexits.h).
@@ -29,9 +29,9 @@ pub(super) fn vital<R>(name: &str, part: impl FnOnce() -> R) -> R {
     }
 }
 
-/// Polls a connection's task; a panic ends only that task.
-pub(super) async fn contained_task(task: impl Future<Output = ()>) {
-    let mut task = pin!(task);
+/// Polls a connection's task; a panic ends only that task. It is pinned by its owner: a future
+/// that is given away is kept in two places, and each connection has one.
+pub(super) async fn contained_task(mut task: Pin<&mut impl Future<Output = ()>>) {
     poll_fn(|context| contained(|| task.as_mut().poll(context)).unwrap_or(Poll::Ready(()))).await;
 }
 

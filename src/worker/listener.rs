@@ -249,7 +249,7 @@ async fn attend<S>(worker: &Rc<Worker>, exchange: &Rc<Exchange>, stream: S, tcp:
 where
     S: AsyncReadRent + AsyncWriteRent + Split,
 {
-    fault::contained_task(connection::serve(worker, exchange, stream, tcp)).await;
+    fault::contained_task(pin!(connection::serve(worker, exchange, stream, tcp))).await;
     // Whatever of it still waits in the queue is dropped: nobody is there to be answered.
     exchange.sever();
 }
