@@ -7,6 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use crate::error::Error;
 
 /// An account of this machine.
@@ -64,6 +66,27 @@ pub(crate) fn nginx_account() -> Option<Account> {
 pub(crate) fn traversable(path: &Path) -> bool {
     path.ancestors().all(|folder| {
         fs::metadata(folder).is_ok_and(|found| found.permissions().mode() & 0o001 != 0)
+    })
+}
+
+/// Lets this process, and what it starts from here on, open at least so many files.
+///
+/// # Errors
+/// The hard limit is below, and only root may raise it.
+pub(crate) fn raise_open_files(needed: u64) -> Result<(), Error> {
+    let limit = getrlimit(Resource::Nofile);
+    // `None` is no limit.
+    let maximum = limit.maximum.map(|maximum| maximum.max(needed));
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, raised).map_err(|_| {
+        Error::new(format!(
+            "this takes {needed} open files in one process, and the hard limit is {}: raise it \
+             (`ulimit -Hn`, or LimitNOFILE= of the service), or run this as root",
+            limit.maximum.unwrap_or(0)
+        ))
     })
 }
 
@@ -180,6 +203,16 @@ mod tests {
         };
         assert_eq!(Account::named("root"), Some(root));
         assert_eq!(Account::named("no such account"), None);
+    }
+
+    #[test]
+    fn open_files_are_raised_as_far_as_one_may() {
+        raise_open_files(64).unwrap();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
+        // Above what the kernel gives anybody (fs.nr_open).
+        let sentence = raise_open_files(1 << 40).unwrap_err().to_string();
+        assert!(sentence.contains("1099511627776 open files"), "{sentence}");
     }
 
     #[test]

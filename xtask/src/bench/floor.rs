@@ -47,6 +47,7 @@ impl Floor {
         let back = start_back(&private, &groups)?;
         let mut floor = Floor {
             front: Nginx {
+                connections: None,
                 proxy: variant.options.proxy,
                 address: ([127, 0, 0, 1], machine::free_port()?).into(),
                 folder: private.path().join("nginx"),

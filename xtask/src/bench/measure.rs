@@ -69,8 +69,15 @@ pub(super) fn saturate(bench: &Bench, variant: &Variant, round: u32) -> Result<V
 }
 
 /// Ten transacoes for each cliente, through the bank's own procedure.
-const TEN_EACH: &str = "SELECT count(*) FROM banco.clientes AS c, generate_series(1, 10) AS i, \
+pub(super) const TEN_EACH: &str = "SELECT count(*) \
+    FROM banco.clientes AS c, generate_series(1, 10) AS i, \
     LATERAL banco.InsertTransacao(c.id, i, 'c', 'extrato') AS t";
+
+/// How many clientes there are.
+pub(super) fn clientes(stack: &Stack) -> Result<u64, Error> {
+    let said = stack.psql("SELECT count(*) FROM banco.clientes")?;
+    said.parse().map_err(Error::while_doing(said))
+}
 
 pub(super) fn facts(stack: &Stack) -> Result<Facts, Error> {
     let settings = ["fsync", "synchronous_commit", "full_page_writes"];

@@ -8,6 +8,7 @@ mod ceiling;
 mod check;
 mod contest;
 mod floor;
+mod idle;
 mod kept;
 mod load;
 mod measure;
@@ -88,6 +89,12 @@ pub struct Bench {
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60",
           value_parser = clap::value_parser!(u32).range(4..))]
     contest: Option<u32>,
+    /// Instead: 256 busy connections alone, and among so many that are kept alive, without limits;
+    /// and what as many idle ones take of a replica's memory
+    #[arg(long, value_name = "CONNECTIONS", num_args = 0..=1, default_missing_value = "10000",
+          value_parser = clap::value_parser!(u32).range(257..=100_000),
+          conflicts_with_all = ["contest", "connections", "beside"])]
+    idle: Option<u32>,
     /// What is asked
     #[arg(long, value_enum, default_value_t = Mix::Contest)]
     mix: Mix,
@@ -152,6 +159,9 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
     }
     for variant in &variants {
         install::ensure(install::needs_of(variant.options.proxy))?;
+    }
+    if let Some(all) = bench.idle {
+        return idle::bench(bench, &variants, all);
     }
     let mut run = match bench.contest {
         Some(_) => Run::of(bench, &shipped, Vec::new(), contests(bench, &variants)?),

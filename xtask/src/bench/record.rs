@@ -134,12 +134,16 @@ impl Facts {
     }
 }
 
+impl Check {
+    pub fn holds(&self) -> bool {
+        let range = self.answered..=self.answered.saturating_add(self.unread_max);
+        self.wrong_clientes == 0 && range.contains(&self.rows)
+    }
+}
+
 impl Record {
     pub fn holds(&self) -> bool {
-        self.check.as_ref().is_none_or(|check| {
-            let range = check.answered..=check.answered + check.unread_max;
-            check.wrong_clientes == 0 && range.contains(&check.rows)
-        })
+        self.check.as_ref().is_none_or(Check::holds)
     }
 
     /// CPU µs a request of the services whose name begins so, in sum; none if there is none.

@@ -19,10 +19,17 @@ pub(crate) fn ended_children_us() -> u64 {
 
 /// The most memory that was ever resident, in KiB (`VmHWM`).
 pub(crate) fn peak_rss_kib(pid: u32) -> Option<u64> {
+    status_kib(pid, "VmHWM:")
+}
+
+/// The memory that is resident now, in KiB (`VmRSS`).
+pub(crate) fn rss_kib(pid: u32) -> Option<u64> {
+    status_kib(pid, "VmRSS:")
+}
+
+fn status_kib(pid: u32, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -44,6 +51,7 @@ mod tests {
                 .success()
         );
         assert!(cpu_us(me) > before);
-        assert!(peak_rss_kib(me).unwrap() > 1000);
+        assert!(peak_rss_kib(me).unwrap() >= rss_kib(me).unwrap());
+        assert!(rss_kib(me).unwrap() > 1000);
     }
 }

@@ -145,6 +145,7 @@ impl Stack {
             database_url: postgres.role_url(),
             nginx: Nginx {
                 proxy: options.proxy,
+                connections: options.nginx_connections,
                 address,
                 folder: run.join("nginx"),
                 log: logs.join("nginx.log"),

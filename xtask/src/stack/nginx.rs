@@ -89,10 +89,28 @@ fn with_value(directive: &str, other: impl Fn(&str) -> Option<String>) -> Option
     Some(format!("{name} {}{}\n", other(value)?, rest.trim_end()))
 }
 
+/// `conf` with so many connections, and as many descriptors.
+fn with_connections(conf: &str, connections: u32) -> String {
+    let own = |line: &str| match line.trim_start() {
+        line if line.starts_with("worker_connections ")
+            || line.starts_with("worker_rlimit_nofile ") =>
+        {
+            with_value(line, |_| Some(connections.to_string()))
+        }
+        _ => None,
+    };
+    let lines = conf.lines();
+    lines
+        .map(|line| own(line).unwrap_or_else(|| format!("{line}\n")))
+        .collect()
+}
+
 /// NGINX's place and process.
 #[derive(Debug)]
 pub(crate) struct Nginx {
     pub proxy: Proxy,
+    /// Instead of the file's own `worker_connections`.
+    pub connections: Option<u32>,
     pub address: SocketAddr,
     pub folder: PathBuf,
     pub log: PathBuf,
@@ -113,6 +131,10 @@ impl Nginx {
         fs::create_dir_all(&self.folder).map_err(Error::while_doing(self.folder.display()))?;
         let own = self.conf();
         let filled = fill(&conf, &filling).map_err(Error::while_doing(self.proxy.conf()))?;
+        let filled = match self.connections {
+            Some(connections) => with_connections(&filled, connections),
+            None => filled,
+        };
         fs::write(&own, filled).map_err(Error::while_doing(own.display()))
     }
 
@@ -232,6 +254,13 @@ server unix:/p/3.sock max_fails=3 fail_timeout=1s;
 listen 127.0.0.1:4000 backlog=4096;
 ";
         assert_eq!(fill_with(CONF).unwrap(), expected);
+    }
+
+    #[test]
+    fn connections_and_descriptors_are_changed_together() {
+        let conf = "worker_rlimit_nofile 9; # a\nevents {\n    worker_connections 8; # b\n}\n";
+        let changed = "worker_rlimit_nofile 70; # a\nevents {\nworker_connections 70; # b\n}\n";
+        assert_eq!(with_connections(conf, 70), changed);
     }
 
     #[test]

@@ -114,6 +114,8 @@ pub struct Options {
     pub sockets: Sockets,
     /// What NGINX is.
     pub proxy: Proxy,
+    /// NGINX's `worker_connections`, of both sides; none is what its file says.
+    pub nginx_connections: Option<u32>,
     /// More settings of each replica; they win over what the stack itself sets.
     pub env: Vec<(String, String)>,
     /// More settings of PostgreSQL, as in postgresql.conf; they win over the stack's.
@@ -135,6 +137,7 @@ impl Options {
             driver: Driver::Auto,
             sockets: Sockets::Unix,
             proxy: Proxy::Http,
+            nginx_connections: None,
             env: Vec::new(),
             postgres_settings: Vec::new(),
             admin: false,

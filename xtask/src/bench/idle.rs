@@ -1,0 +1,232 @@
+//! Many connections that are kept alive and say nothing, beside few that are busy: what they cost
+//! in throughput, through NGINX, and in memory, straight at a replica.
+
+mod crowd;
+
+use std::fmt::Write;
+use std::thread;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::load::Load;
+use super::record::Check;
+use super::report::commit;
+use super::rounds::median;
+use super::{Bench, Variant, check, load, measure, to_f64, usage};
+use crate::error::Error;
+use crate::machine;
+use crate::stack::{Address, Proxy, Sockets, Stack};
+use crowd::Crowd;
+
+/// Connections that are busy.
+const BUSY: u32 = 256;
+/// Descriptors of a process besides the connections that are counted.
+const OTHERS: u32 = 512;
+/// For the last answers to be made, and for what is let go to be let go.
+const AFTER: Duration = Duration::from_millis(500);
+
+/// One round of one variant.
+#[derive(Clone, Debug, Serialize)]
+struct Round {
+    variant: String,
+    round: u32,
+    /// The busy ones alone.
+    alone: Load,
+    /// The busy ones among all.
+    among: Load,
+    /// Idle ones that were closed on the way.
+    closed: usize,
+    memory: Memory,
+    check: Check,
+}
+
+/// Resident memory of one replica, in KiB.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Memory {
+    /// Without any connection.
+    started_kib: u64,
+    /// The most, while the busy ones were driven.
+    busy_kib: u64,
+    /// With all idle, an extrato each behind them.
+    idle_kib: u64,
+}
+
+impl Round {
+    fn ratio(&self) -> f64 {
+        rate(&self.among) / rate(&self.alone)
+    }
+
+    fn holds(&self) -> bool {
+        self.check.holds() && self.closed == 0
+    }
+}
+
+/// Measures each variant with `all` connections, without limits, and prints the figures.
+///
+/// # Errors
+/// There are not as many descriptors to be had, or the database disagrees with the answers.
+pub(super) fn bench(bench: &Bench, variants: &[Variant], all: u32) -> Result<(), Error> {
+    let mut rounds = Vec::new();
+    for round in 1..=bench.rounds {
+        for variant in variants {
+            rounds.push(measure(bench, variant, round, all)?);
+        }
+    }
+    if bench.json {
+        let text = serde_json::to_string_pretty(&rounds);
+        println!("{}", text.map_err(Error::while_doing("the figures"))?);
+    } else {
+        print!("{}", table(variants, &rounds, all));
+    }
+    match rounds.iter().find(|round| !round.holds()) {
+        None => Ok(()),
+        Some(wrong) => Err(Error::new(format!(
+            "{}, round {}: {} idle connections were closed; {:?}",
+            wrong.variant, wrong.round, wrong.closed, wrong.check
+        ))),
+    }
+}
+
+fn measure(bench: &Bench, variant: &Variant, round: u32, all: u32) -> Result<Round, Error> {
+    let mut variant = variant.clone();
+    let sides = match variant.options.proxy {
+        // An idle client is NGINX's alone, a busy one has a connection behind it as well.
+        Proxy::Http => all + BUSY,
+        Proxy::Stream => 2 * all,
+    };
+    machine::raise_open_files(u64::from(sides + OTHERS))?;
+    variant.limited = false;
+    // NGINX lets idle ones go as soon as less than a sixteenth of them is free.
+    variant.options.nginx_connections = Some(sides + sides / 8 + OTHERS);
+    let most = ("MAX_CONNECTIONS".to_owned(), (all + OTHERS).to_string());
+    variant.options.env.push(most);
+    let memory = memory(bench, &variant, all)?;
+
+    let stack = stack(&variant)?;
+    let drive = |seconds: u32, seed: u32| -> Result<Load, Error> {
+        let load = load::drive(bench, stack.url(), BUSY, seconds, seed);
+        thread::sleep(AFTER);
+        load
+    };
+    let warm = drive(bench.warm_up.max(1), 1)?;
+    let among = |seed: u32| -> Result<(Load, usize), Error> {
+        let mut crowd = Crowd::gather(&Address::Tcp(stack.address()), all - BUSY)?;
+        let load = drive(bench.seconds, seed)?;
+        Ok((load, crowd.closed()))
+    };
+    // Who comes first alternates too.
+    let (alone, (among, closed)) = if round % 2 == 1 {
+        let among = among(2)?;
+        (drive(bench.seconds, 3)?, among)
+    } else {
+        (drive(bench.seconds, 2)?, among(3)?)
+    };
+    let applied = warm.applied + alone.applied + among.applied;
+    let answered = 10 * measure::clientes(&stack)? + applied;
+    Ok(Round {
+        variant: variant.name.clone(),
+        round,
+        alone,
+        among,
+        closed,
+        memory,
+        check: check::check(&stack, answered, u64::from(3 * BUSY))?,
+    })
+}
+
+/// A fresh stack in which every extrato has its ten transacoes.
+fn stack(variant: &Variant) -> Result<Stack, Error> {
+    let stack = Stack::private(&variant.stack_options())?;
+    if let Some(sql) = variant.store.sql() {
+        stack.psql(sql)?;
+    }
+    stack.psql(measure::TEN_EACH)?;
+    stack.sync_data()?;
+    Ok(stack)
+}
+
+/// One replica, asked without NGINX between.
+fn memory(bench: &Bench, variant: &Variant, all: u32) -> Result<Memory, Error> {
+    let mut variant = variant.clone();
+    variant.options.replicas = 1;
+    // wrk knows no Unix sockets.
+    variant.options.sockets = Sockets::Tcp;
+    let mut stack = stack(&variant)?;
+    let replica = |stack: &Stack| {
+        let replica = stack.replicas().into_iter().next();
+        replica.ok_or_else(|| Error::new("the stack has no replica"))
+    };
+    let resident = |stack: &Stack| {
+        thread::sleep(AFTER);
+        let pid = replica(stack)?.pid;
+        usage::rss_kib(pid)
+            .zip(usage::peak_rss_kib(pid))
+            .ok_or_else(|| Error::new("a replica ended while it was measured"))
+    };
+    let (started_kib, _) = resident(&stack)?;
+    let address = replica(&stack)?.address;
+    load::drive(bench, &format!("http://{address}"), BUSY, bench.seconds, 1)?;
+    let (_, busy_kib) = resident(&stack)?;
+    stack.kill_replica(0);
+    stack.start_replica(0)?;
+    let mut crowd = Crowd::gather(&address, all)?;
+    let (idle_kib, _) = resident(&stack)?;
+    match crowd.closed() {
+        0 => Ok(Memory {
+            started_kib,
+            busy_kib,
+            idle_kib,
+        }),
+        closed => Err(Error::new(format!(
+            "the replica closed {closed} idle connections"
+        ))),
+    }
+}
+
+fn rate(load: &Load) -> f64 {
+    to_f64(load.requests) * 1e6 / to_f64(load.duration_us)
+}
+
+fn table(variants: &[Variant], rounds: &[Round], all: u32) -> String {
+    let mut text = format!(
+        "commit {}; no limits; {} rounds, their medians\n\n{:<24}{:<26}{:>12}{:>10}{:>10}\n",
+        commit(),
+        rounds.len() / variants.len().max(1),
+        "variant",
+        "connections",
+        "requests/s",
+        "p50 ms",
+        "p99 ms"
+    );
+    for variant in variants {
+        let name = &variant.name;
+        let of = |what: &dyn Fn(&Round) -> f64| {
+            let own = rounds.iter().filter(|round| round.variant == *name);
+            median(own.map(what))
+        };
+        let mut line = |busy: String, load: &dyn Fn(&Round) -> &Load| {
+            let ms = |us: u64| to_f64(us) / 1e3;
+            let _ = writeln!(
+                text,
+                "{name:<24}{busy:<26}{:>12.0}{:>10.2}{:>10.2}",
+                of(&|round| rate(load(round))),
+                of(&|round| ms(load(round).p50_us)),
+                of(&|round| ms(load(round).p99_us)),
+            );
+        };
+        line(format!("{BUSY} busy"), &|round| &round.alone);
+        line(format!("{BUSY} busy of {all}"), &|round| &round.among);
+        let mb = |kib: u64| to_f64(kib) * 1.024e-3;
+        let _ = writeln!(
+            text,
+            "{name:<24}ratio {:.2}; a replica's resident memory: started {:.1} MB, {BUSY} busy \
+             {:.1} MB, {all} idle {:.1} MB",
+            of(&Round::ratio),
+            of(&|round| mb(round.memory.started_kib)),
+            of(&|round| mb(round.memory.busy_kib)),
+            of(&|round| mb(round.memory.idle_kib)),
+        );
+    }
+    text
+}
