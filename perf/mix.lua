@@ -3,6 +3,7 @@
 --   MIX   contest (220 debits : 110 credits : 10 extratos); writes (the same without extratos);
 --         creditos (each request is a transacao that must be committed); extratos
 --   SEED  a number: the same seed makes the same requests
+--   CLIENTES, STEP  instead of the five, so many, STEP ids apart, drawn for each request
 
 -- A number up to the first is a debit, up to the second a credit, above an extrato.
 local mixes = {
@@ -10,6 +11,7 @@ local mixes = {
 }
 local mix = mixes[os.getenv("MIX") or "contest"]
 local seed = tonumber(os.getenv("SEED")) or 1
+local clientes, step = tonumber(os.getenv("CLIENTES")), tonumber(os.getenv("STEP")) or 1
 local threads = {}
 
 function setup(thread)
@@ -18,13 +20,13 @@ function setup(thread)
 end
 
 local PREPARED = 16384
-local requests, at = {}, 0
+local requests, rests, at = {}, {}, 0
 
 function init()
   math.randomseed(seed * 1009 + number)
   local json = { ["Content-Type"] = "application/json" }
   for i = 1, PREPARED do
-    local cliente, kind = math.random(1, 5), math.random(1, 340)
+    local cliente, kind = clientes and "@" or math.random(1, 5), math.random(1, 340)
     if kind > mix[2] then
       requests[i] = wrk.format("GET", "/clientes/" .. cliente .. "/extrato")
     else
@@ -32,6 +34,7 @@ function init()
         math.random(1, 10000), kind > mix[1] and "c" or "d", string.format("bench %04x", i))
       requests[i] = wrk.format("POST", "/clientes/" .. cliente .. "/transacoes", json, body)
     end
+    if clientes then requests[i], rests[i] = requests[i]:match("^(.-)@(.*)$") end
   end
   at = math.random(0, PREPARED - 1)
   applied = 0
@@ -40,7 +43,8 @@ end
 
 function request()
   at = at % PREPARED + 1
-  return requests[at]
+  if not clientes then return requests[at] end
+  return requests[at] .. 1 + (math.random(clientes) - 1) * step .. rests[at]
 end
 
 -- wrk does not say which request was answered: a transacao's 200 begins as no extrato's does.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use super::Bench;
+use super::{Bench, Mix};
 use crate::checkout::checkout;
 use crate::error::Error;
 use crate::programs;
@@ -26,7 +26,14 @@ pub(super) struct Load {
     pub statuses: BTreeMap<u16, u64>,
 }
 
-/// Drives `url` for so many seconds.
+/// Who is asked about: so many clientes, so many ids apart, from 1 on.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Spread {
+    pub clientes: u64,
+    pub step: u64,
+}
+
+/// Drives `url` for so many seconds with the contest's five clientes.
 pub(super) fn drive(
     bench: &Bench,
     url: &str,
@@ -34,19 +41,46 @@ pub(super) fn drive(
     seconds: u32,
     seed: u32,
 ) -> Result<Load, Error> {
+    let wrk = wrk(bench, connections, seconds, seed)?;
+    run(wrk, url, bench.mix())
+}
+
+/// The same with others, and another mix.
+pub(super) fn drive_over(
+    bench: &Bench,
+    (url, connections, seconds): (&str, u32, u32),
+    seed: u32,
+    spread: Spread,
+    mix: Mix,
+) -> Result<Load, Error> {
+    let mut wrk = wrk(bench, connections, seconds, seed)?;
+    wrk.env("CLIENTES", spread.clientes.to_string())
+        .env("STEP", spread.step.to_string());
+    run(wrk, url, mix)
+}
+
+fn wrk(bench: &Bench, connections: u32, seconds: u32, seed: u32) -> Result<Command, Error> {
     let mut wrk = Command::new(programs::wrk()?);
     wrk.arg("--connections").arg(connections.to_string());
-    wrk.arg("--threads").arg(bench.threads.to_string());
+    // Each thread needs one.
+    let threads = bench.threads.min(connections);
+    wrk.arg("--threads").arg(threads.to_string());
     wrk.arg("--duration")
         .arg(format!("{seconds}s"))
         .arg("--timeout")
         .arg("15s");
     wrk.arg("--script")
         .arg(checkout()?.join("perf").join("mix.lua"))
-        .arg(url);
-    wrk.env("MIX", bench.mix().as_str())
         .env("SEED", seed.to_string());
-    let output = wrk.output().map_err(Error::while_doing("wrk"))?;
+    Ok(wrk)
+}
+
+fn run(mut wrk: Command, url: &str, mix: Mix) -> Result<Load, Error> {
+    let output = wrk
+        .arg(url)
+        .env("MIX", mix.as_str())
+        .output()
+        .map_err(Error::while_doing("wrk"))?;
     let said = String::from_utf8_lossy(&output.stdout);
     let json = said.lines().find_map(|line| line.strip_prefix("JSON "));
     let failed = || {

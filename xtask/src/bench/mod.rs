@@ -10,6 +10,7 @@ mod contest;
 mod floor;
 mod idle;
 mod kept;
+mod large;
 mod load;
 mod measure;
 pub mod open;
@@ -28,6 +29,7 @@ use crate::install::{self, Need};
 use crate::stack::{Groups, Options};
 use crate::{up, warn};
 use contest::Contest;
+pub use large::Large;
 use record::{Record, Run, SHIPPED};
 pub(crate) use report::commit;
 pub use variant::{Store, Variant};
@@ -94,7 +96,11 @@ pub struct Bench {
     #[arg(long, value_name = "CONNECTIONS", num_args = 0..=1, default_missing_value = "10000",
           value_parser = clap::value_parser!(u32).range(257..=100_000),
           conflicts_with_all = ["contest", "connections", "beside"])]
+    #[serde(skip)]
     idle: Option<u32>,
+    #[command(flatten)]
+    #[serde(skip)]
+    large: large::Large,
     /// What is asked
     #[arg(long, value_enum, default_value_t = Mix::Contest)]
     mix: Mix,
@@ -162,6 +168,9 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
     }
     if let Some(all) = bench.idle {
         return idle::bench(bench, &variants, all);
+    }
+    if bench.large.wanted() {
+        return large::bench(bench, &shipped);
     }
     let mut run = match bench.contest {
         Some(_) => Run::of(bench, &shipped, Vec::new(), contests(bench, &variants)?),

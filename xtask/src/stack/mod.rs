@@ -35,6 +35,7 @@ use crate::process::{Lifetime, tail};
 pub use groups::Groups;
 pub(crate) use nginx::Nginx;
 pub use options::{Address, Driver, Options, Proxy, Shutdown, Sockets};
+pub(crate) use postgres::Plan;
 pub use postgres::{Postgres, ROLE, SETTINGS, SUPERUSER};
 pub use replica::Replica;
 pub(crate) use replica::{Slot, get};
@@ -102,7 +103,10 @@ impl Stack {
     fn private_once(options: &Options) -> Result<Stack, Error> {
         let private = Private::create()?;
         let layout = Layout {
-            data: private.path().join("data"),
+            data: match &options.data {
+                Some(kept) => kept.clone(),
+                None => private.path().join("data"),
+            },
             run: private.path().to_owned(),
             lifetimes: Lifetimes {
                 postgres: Lifetime::Owned(Signal::QUIT),

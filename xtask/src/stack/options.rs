@@ -122,6 +122,8 @@ pub struct Options {
     pub postgres_settings: Vec<(String, String)>,
     /// Each replica has an `ADMIN_LISTEN` of its own, on a free port of 127.0.0.1 (it has none).
     pub admin: bool,
+    /// PostgreSQL's data, which stays there; none is a fresh cluster that goes with the stack.
+    pub data: Option<PathBuf>,
     /// Control groups that the parts are put into.
     pub groups: Option<Arc<Groups>>,
 }
@@ -138,6 +140,7 @@ impl Options {
             sockets: Sockets::Unix,
             proxy: Proxy::Http,
             nginx_connections: None,
+            data: None,
             env: Vec::new(),
             postgres_settings: Vec::new(),
             admin: false,

@@ -1,0 +1,295 @@
+//! Five clientes against a million with fifty million transacoes, each bank in the same memory.
+//!
+//! Both are made by the same hand, both databases start with a cold cache, and both stacks stand
+//! by while the other is driven.
+
+mod data;
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::load::{Load, Spread, drive_over};
+use super::measure::of_service;
+use super::record::{Check, Service};
+use super::report::commit;
+use super::rounds::median;
+use super::{Bench, Mix, Variant, groups, to_f64};
+use crate::error::Error;
+use crate::stack::{Groups, Shutdown, Stack};
+use data::{Data, Size};
+
+/// Connections that ask.
+const BUSY: u32 = 256;
+/// For the answers that wrk no longer read, which are still being made.
+const AFTER: Duration = Duration::from_millis(500);
+/// The small bank: the contest's clientes, and as few rows as make no difference.
+const SMALL: Size = Size {
+    clientes: 5,
+    rows: 1000,
+};
+
+/// How large.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Large {
+    /// Instead: five clientes against a million with fifty million transacoes, of whom some are
+    /// active, or all; and one extrato in either bank. Takes 10 GB of disk for a while
+    #[arg(long, conflicts_with_all = ["contest", "connections", "beside", "against", "idle"])]
+    large: bool,
+    /// So many clientes
+    #[arg(long, default_value_t = 1_000_000, requires = "large",
+          value_parser = clap::value_parser!(u64).range(5..))]
+    large_clientes: u64,
+    /// So many transacoes, as many of each cliente
+    #[arg(long, default_value_t = 50_000_000, requires = "large")]
+    large_rows: u64,
+    /// So many clientes that are active, spread over all
+    #[arg(long, default_value_t = 10_000, requires = "large",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    large_active: u64,
+    /// Keeps the large bank in this folder, and takes it from there the next time
+    #[arg(long, value_name = "FOLDER", requires = "large")]
+    large_data: Option<PathBuf>,
+}
+
+impl Large {
+    pub(super) fn wanted(&self) -> bool {
+        self.large
+    }
+
+    /// # Errors
+    /// The numbers do not go together.
+    fn size(&self) -> Result<Size, Error> {
+        let (clientes, rows) = (self.large_clientes, self.large_rows);
+        if rows == 0 || !rows.is_multiple_of(clientes) || self.large_active > clientes {
+            return Err(Error::new(
+                "--large-rows is a multiple of --large-clientes, and not more are active",
+            ));
+        }
+        Ok(Size { clientes, rows })
+    }
+}
+
+/// One level in one round.
+#[derive(Clone, Debug, Serialize)]
+struct Level {
+    name: String,
+    round: u32,
+    load: Load,
+    db: Service,
+}
+
+/// A bank and the stack on it.
+struct Bank {
+    data: Data,
+    stack: Stack,
+    groups: Option<Arc<Groups>>,
+    /// Transacoes answered with 200, and at most so many more that were made.
+    applied: u64,
+    unread_max: u64,
+}
+
+/// Measures, prints the figures, and holds both databases against the answers.
+///
+/// # Errors
+/// Something did not start, or a database does not agree with what was answered.
+pub(super) fn bench(bench: &Bench, shipped: &Variant) -> Result<(), Error> {
+    let options = &bench.large;
+    let size = options.size()?;
+    let mut large = Bank::open(Data::at(options.large_data.as_deref(), size)?, shipped)?;
+    let mut small = Bank::open(Data::at(None, SMALL)?, shipped)?;
+    let five = Spread {
+        clientes: SMALL.clientes,
+        step: 1,
+    };
+    let active = Spread {
+        clientes: options.large_active,
+        step: size.clientes / options.large_active,
+    };
+    let all = Spread {
+        clientes: size.clientes,
+        step: 1,
+    };
+    let mut levels = Vec::new();
+    let names = [
+        "5 clientes".to_owned(),
+        format!("{} of {}", active.clientes, size.clientes),
+        format!("all of {}", size.clientes),
+    ];
+    for round in 1..=bench.rounds {
+        let [of_five, of_active, of_all] = &names;
+        levels.push(small.measure(bench, of_five, round, five)?);
+        levels.push(large.measure(bench, of_active, round, active)?);
+        levels.push(large.measure(bench, of_all, round, all)?);
+        levels.push(small.extratos(bench, SMALL, round, five)?);
+        levels.push(large.extratos(bench, size, round, five)?);
+    }
+    let checks = [small.close()?, large.close()?];
+    if bench.json {
+        let text = serde_json::to_string_pretty(&(&levels, &checks));
+        println!("{}", text.map_err(Error::while_doing("the figures"))?);
+    } else {
+        print!("{}", table(shipped, &levels));
+    }
+    match checks.iter().find(|check| !check.holds()) {
+        None => Ok(()),
+        Some(wrong) => Err(Error::new(format!(
+            "the database and the answers disagree: {wrong:?}"
+        ))),
+    }
+}
+
+impl Bank {
+    fn open(data: Data, shipped: &Variant) -> Result<Bank, Error> {
+        let mut options = shipped.stack_options();
+        options.groups = groups(shipped)?;
+        options.data = Some(data.folder.clone());
+        let stack = Stack::private(&options)?;
+        if let Some(sql) = shipped.store.sql() {
+            stack.psql(sql)?;
+        }
+        Ok(Bank {
+            data,
+            stack,
+            groups: options.groups,
+            applied: 0,
+            unread_max: 0,
+        })
+    }
+
+    /// The bench's mix at saturation, once its clientes have been asked about for a while.
+    fn measure(
+        &mut self,
+        bench: &Bench,
+        name: &str,
+        round: u32,
+        spread: Spread,
+    ) -> Result<Level, Error> {
+        let mix = bench.mix();
+        if bench.warm_up > 0 {
+            self.drive(bench, (BUSY, bench.warm_up), 2 * round, spread, mix)?;
+        }
+        let before = self.used()?;
+        let load = self.drive(bench, (BUSY, bench.seconds), 2 * round + 1, spread, mix)?;
+        let after = self.used()?;
+        Ok(Level {
+            name: name.to_owned(),
+            round,
+            db: of_service("db", 0, &load, before.as_ref().zip(after.as_ref()), None),
+            load,
+        })
+    }
+
+    /// One extrato after the other, of clientes whose pages are in memory.
+    fn extratos(
+        &mut self,
+        bench: &Bench,
+        size: Size,
+        round: u32,
+        spread: Spread,
+    ) -> Result<Level, Error> {
+        self.drive(bench, (1, 1), 2 * round, spread, Mix::Extratos)?;
+        let before = self.used()?;
+        let asked = (1, bench.seconds);
+        let load = self.drive(bench, asked, 2 * round + 1, spread, Mix::Extratos)?;
+        let after = self.used()?;
+        Ok(Level {
+            name: extrato_of(size),
+            round,
+            db: of_service("db", 0, &load, before.as_ref().zip(after.as_ref()), None),
+            load,
+        })
+    }
+
+    fn drive(
+        &mut self,
+        bench: &Bench,
+        (connections, seconds): (u32, u32),
+        seed: u32,
+        spread: Spread,
+        mix: Mix,
+    ) -> Result<Load, Error> {
+        let asked = (self.stack.url(), connections, seconds);
+        let load = drive_over(bench, asked, seed, spread, mix)?;
+        thread::sleep(AFTER);
+        self.applied += load.applied;
+        self.unread_max += u64::from(connections);
+        Ok(load)
+    }
+
+    fn used(&self) -> Result<Option<crate::cgroup::Used>, Error> {
+        let used = self.groups.as_deref().map(Groups::used).transpose()?;
+        Ok(used.and_then(|used| used.get("db").copied()))
+    }
+
+    /// Stops all, and looks at every cliente.
+    fn close(mut self) -> Result<Check, Error> {
+        self.stack.stop_postgres(Shutdown::Fast);
+        drop(self.stack);
+        let answered = self.data.rows + self.applied;
+        self.data.check(answered, self.unread_max)
+    }
+}
+
+fn extrato_of(size: Size) -> String {
+    format!("an extrato, {} rows", size.rows)
+}
+
+fn table(shipped: &Variant, levels: &[Level]) -> String {
+    let limits = if shipped.limited {
+        "limits as docker-compose.yml has them"
+    } else {
+        "no limits"
+    };
+    let mut text = format!(
+        "commit {}; {limits}; store {}\n\n{:<30}{:>12}{:>18}{:>9}{:>9}{:>11}{:>11}\n",
+        commit(),
+        shipped.store,
+        "what",
+        "requests/s",
+        "min - max",
+        "p50 ms",
+        "p99 ms",
+        "db CPU µs",
+        "throttled"
+    );
+    let mut rates: Vec<(&str, f64, f64)> = Vec::new();
+    for Level { name, .. } in levels.iter().filter(|level| level.round == 1) {
+        let own = || levels.iter().filter(|level| level.name == *name);
+        let rate =
+            |level: &Level| to_f64(level.load.requests) * 1e6 / to_f64(level.load.duration_us);
+        let p50_ms = median(own().map(|level| to_f64(level.load.p50_us) / 1e3));
+        let (least, most) = (
+            own().map(rate).fold(f64::MAX, f64::min),
+            own().map(rate).fold(0.0, f64::max),
+        );
+        let _ = writeln!(
+            text,
+            "{name:<30}{:>12.0}{:>18}{p50_ms:>9.3}{:>9.2}{:>11.1}{:>10.1}%",
+            median(own().map(rate)),
+            format!("{least:.0} - {most:.0}"),
+            median(own().map(|level| to_f64(level.load.p99_us) / 1e3)),
+            median(own().map(|level| level.db.cpu_us_per_request)),
+            median(own().map(|level| level.db.throttled.unwrap_or(0.0) * 100.0)),
+        );
+        rates.push((name, median(own().map(rate)), p50_ms));
+    }
+    if let [five, active, all, small, large] = rates.as_slice() {
+        let _ = writeln!(text);
+        for of in [active, all] {
+            let _ = writeln!(text, "{} / {} = {:.2}", of.0, five.0, of.1 / five.1);
+        }
+        let _ = writeln!(
+            text,
+            "p50 of {} / {} = {:.2}",
+            large.0,
+            small.0,
+            large.2 / small.2
+        );
+    }
+    text
+}
