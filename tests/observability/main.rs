@@ -10,6 +10,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod command;
 mod expression;
 mod files;
 mod live;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::{OUT, Options, Scenario, run};
 use crate::error::Error;
 use crate::home::Home;
+use crate::observe;
 use crate::say;
 
 /// Where the live dashboard is, with [`Mode::Dev`].
@@ -17,7 +18,8 @@ const DASHBOARD: &str = "http://localhost:5665";
 /// What becomes of a run's figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mode {
-    /// On the terminal, as a live dashboard at http://localhost:5665, and to `K6_OUT` if it is set
+    /// On the terminal, as a live dashboard at http://localhost:5665, and to `K6_OUT` if it is set,
+    /// else to the Prometheus of `cargo xtask observe` if that runs
     Dev,
     /// An HTML report and a JSON summary
     Prod,
@@ -75,7 +77,11 @@ impl K6 {
             is_strict: self.strict,
             reports,
             dashboard: !prod && self.scenario != Scenario::Checks,
-            env: out.map(|out| (OUT.to_owned(), out)).into_iter().collect(),
+            env: match out {
+                Some(out) => vec![(OUT.to_owned(), out)],
+                None if !prod && self.url.is_none() => observed(),
+                None => Vec::new(),
+            },
             quiet: false,
         })
     }
@@ -116,6 +122,13 @@ pub fn task(task: &K6) -> Result<(), Error> {
 
 /// In the name of the check that the bank is fresh, which is perf/k6/validations.js'.
 const FRESH: &str = "the bank is fresh";
+
+/// To the Prometheus that watches the bank of `cargo xtask up`, if one does.
+fn observed() -> Vec<(String, String)> {
+    let url = Home::find().ok().and_then(|home| observe::running(&home));
+    url.map(|url| observe::k6_environment(&url))
+        .unwrap_or_default()
+}
 
 fn running() -> Result<String, Error> {
     let state = Home::find()?.state()?;

@@ -71,6 +71,15 @@ pub fn running(home: &Home) -> Option<String> {
     noted(home).map(|running| running.url)
 }
 
+/// What has k6 write its own metrics to this Prometheus while it runs.
+pub fn k6_environment(url: &str) -> Vec<(String, String)> {
+    let pair = |name: &str, value: String| (name.to_owned(), value);
+    vec![
+        pair("K6_OUT", "experimental-prometheus-rw".to_owned()),
+        pair("K6_PROMETHEUS_RW_SERVER_URL", format!("{url}/api/v1/write")),
+    ]
+}
+
 /// Ends an `observe` that runs, as Ctrl-C would.
 pub(crate) fn stop(home: &Home) {
     const PATIENCE: Duration = Duration::from_secs(60);
