@@ -194,36 +194,51 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
     }
 }
 
+/// What is measured once a round.
+#[derive(Clone, Copy)]
+enum Subject<'a> {
+    Stack(&'a Variant),
+    /// Under that variant.
+    Floor(&'a Variant),
+    Ceiling(&'a Variant),
+}
+
+/// All that is measured, round by round. Each second round is the other way round, so that what
+/// comes first is no better off than what comes last while the machine drifts.
+fn subjects<'a>(bench: &Bench, variants: &'a [Variant]) -> Vec<(u32, Subject<'a>)> {
+    let ceiling = bench.beside.contains(&Beside::Ceiling) && bench.contest.is_none();
+    let ceiling = variants.first().filter(|_| ceiling);
+    let mut all: Vec<Subject> = variants.iter().map(Subject::Stack).collect();
+    all.extend(floors(bench, variants).into_iter().map(Subject::Floor));
+    all.extend(ceiling.map(Subject::Ceiling));
+    let round = |round: u32| {
+        let mut all = all.clone();
+        if round.is_multiple_of(2) {
+            all.reverse();
+        }
+        all.into_iter().map(move |subject| (round, subject))
+    };
+    (1..=bench.rounds).flat_map(round).collect()
+}
+
 fn contests(bench: &Bench, variants: &[Variant]) -> Result<Vec<Contest>, Error> {
-    let mut contests = Vec::new();
-    for round in 1..=bench.rounds {
-        for variant in variants {
-            contests.push(contest::measure(bench, variant, round)?);
+    let measure = |(round, subject)| match subject {
+        Subject::Stack(variant) => contest::measure(bench, variant, round),
+        Subject::Floor(variant) | Subject::Ceiling(variant) => {
+            contest::measure_floor(bench, variant, round)
         }
-        for variant in floors(bench, variants) {
-            contests.push(contest::measure_floor(bench, variant, round)?);
-        }
-    }
-    Ok(contests)
+    };
+    subjects(bench, variants).into_iter().map(measure).collect()
 }
 
 fn saturations(bench: &Bench, variants: &[Variant]) -> Result<Vec<Record>, Error> {
-    let mut records = Vec::new();
-    let Some(shipped) = variants.first() else {
-        return Ok(records);
+    let measure = |(round, subject)| match subject {
+        Subject::Stack(variant) => measure::saturate(bench, variant, round),
+        Subject::Floor(variant) => floor::measure(bench, variant, round),
+        Subject::Ceiling(variant) => ceiling::measure(bench, variant, round),
     };
-    for round in 1..=bench.rounds {
-        for variant in variants {
-            records.extend(measure::saturate(bench, variant, round)?);
-        }
-        for variant in floors(bench, variants) {
-            records.extend(floor::measure(bench, variant, round)?);
-        }
-        if bench.beside.contains(&Beside::Ceiling) {
-            records.extend(ceiling::measure(bench, shipped, round)?);
-        }
-    }
-    Ok(records)
+    let each = subjects(bench, variants).into_iter().map(measure);
+    Ok(each.collect::<Result<Vec<_>, Error>>()?.concat())
 }
 
 /// The first variant with each kind of NGINX, if floors are wanted.

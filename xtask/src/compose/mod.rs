@@ -13,6 +13,7 @@ mod file;
 mod images;
 mod limits;
 mod load;
+mod overrides;
 mod pressure;
 mod prod;
 mod report;
@@ -189,7 +190,7 @@ pub fn compose_test(task: &ComposeTest, interrupted: Arc<AtomicBool>) -> Result<
     };
     let proven = prove_all(task, &engine, &project, &mut report);
     if !report.steps.is_empty() {
-        print(task, &report)?;
+        report.print(task.json)?;
     }
     proven?;
     let faults = report.faults();
@@ -233,6 +234,9 @@ fn prove_all(
     }
     if task.variant() == Variant::default() {
         report.steps.push(prod::prove(engine, project, &image)?);
+        report
+            .steps
+            .extend(overrides::prove(engine, project, &image)?);
     }
     Ok(())
 }
@@ -385,14 +389,4 @@ fn all_serve(composition: &Composition, containers: &[Container]) -> Result<Vec<
         ))),
         false => Ok(operations),
     }
-}
-
-fn print(task: &ComposeTest, report: &Report) -> Result<(), Error> {
-    if task.json {
-        let text = serde_json::to_string_pretty(report);
-        say(text.map_err(Error::while_doing("the figures"))?);
-    } else {
-        say(report::table(report));
-    }
-    Ok(())
 }

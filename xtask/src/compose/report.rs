@@ -5,6 +5,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::load::{Loaded, unanswered};
+use crate::error::Error;
+use crate::say;
 
 /// Everything that a run of the task found.
 #[derive(Clone, Debug, Serialize)]
@@ -33,6 +35,17 @@ pub(super) struct Step {
 }
 
 impl Report {
+    /// Prints it, as a table or as JSON.
+    pub fn print(&self, as_json: bool) -> Result<(), Error> {
+        if as_json {
+            let text = serde_json::to_string_pretty(self);
+            say(text.map_err(Error::while_doing("the figures"))?);
+        } else {
+            say(table(self));
+        }
+        Ok(())
+    }
+
     /// Everything that is not as it must be, a line each.
     pub fn faults(&self) -> Vec<String> {
         let steps = self.steps.iter();
@@ -52,7 +65,7 @@ impl Report {
 const MB: u64 = 1024 * 1024;
 
 /// One or two screens.
-pub(super) fn table(report: &Report) -> String {
+fn table(report: &Report) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "\n{:<14}{}", "commit", report.commit);
     let _ = writeln!(text, "{:<14}{}", "engine", report.engine);
