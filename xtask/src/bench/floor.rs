@@ -49,6 +49,7 @@ impl Floor {
             front: Nginx {
                 connections: None,
                 proxy: variant.options.proxy,
+                template: variant.options.nginx_conf.clone(),
                 address: ([127, 0, 0, 1], machine::free_port()?).into(),
                 folder: private.path().join("nginx"),
                 log: private.path().join("nginx.log"),

@@ -62,7 +62,7 @@ pub struct Variant {
 
 impl Variant {
     /// The same with something changed, by `NAME=VALUE`: `driver`, `sockets`, `store`, `limits`
-    /// (`none`), `proxy` (with its shares), `cpus` (of NGINX, each replica, the database),
+    /// (`none`), `proxy` (with its shares), `nginx.conf` (a file), `cpus` (of NGINX, each replica, the database),
     /// `crebito` (a binary), `postgres.SETTING`, or a variable of the replicas. Several changes
     /// have a space between them.
     ///
@@ -94,6 +94,7 @@ impl Variant {
                 self.shares = shares(self.options.proxy)?;
             }
             "cpus" => self.share_cpus(value).map_err(Error::while_doing(change))?,
+            "nginx.conf" => self.options.nginx_conf = Some(PathBuf::from(value)),
             "crebito" => self.options.crebito = PathBuf::from(value),
             _ => match name.strip_prefix("postgres.") {
                 Some(setting) => self.options.postgres_settings.push(pair(setting)),

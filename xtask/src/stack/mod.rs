@@ -150,6 +150,7 @@ impl Stack {
             nginx: Nginx {
                 proxy: options.proxy,
                 connections: options.nginx_connections,
+                template: options.nginx_conf.clone(),
                 address,
                 folder: run.join("nginx"),
                 log: logs.join("nginx.log"),

@@ -111,6 +111,8 @@ pub(crate) struct Nginx {
     pub proxy: Proxy,
     /// Instead of the file's own `worker_connections`.
     pub connections: Option<u32>,
+    /// Instead of the checkout's file.
+    pub template: Option<PathBuf>,
     pub address: SocketAddr,
     pub folder: PathBuf,
     pub log: PathBuf,
@@ -121,7 +123,10 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// Writes the configuration for these servers.
     pub fn configure(&self, servers: &[Address]) -> Result<(), Error> {
-        let path = checkout()?.join(self.proxy.conf());
+        let path = match &self.template {
+            Some(path) => path.clone(),
+            None => checkout()?.join(self.proxy.conf()),
+        };
         let conf = fs::read_to_string(&path).map_err(Error::while_doing(path.display()))?;
         let filling = Filling {
             listen: self.address,
@@ -130,7 +135,7 @@ impl Nginx {
         };
         fs::create_dir_all(&self.folder).map_err(Error::while_doing(self.folder.display()))?;
         let own = self.conf();
-        let filled = fill(&conf, &filling).map_err(Error::while_doing(self.proxy.conf()))?;
+        let filled = fill(&conf, &filling).map_err(Error::while_doing(path.display()))?;
         let filled = match self.connections {
             Some(connections) => with_connections(&filled, connections),
             None => filled,

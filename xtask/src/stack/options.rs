@@ -116,6 +116,8 @@ pub struct Options {
     pub proxy: Proxy,
     /// NGINX's `worker_connections`, of both sides; none is what its file says.
     pub nginx_connections: Option<u32>,
+    /// A configuration of NGINX instead of the one of `proxy`, marked as that is.
+    pub nginx_conf: Option<PathBuf>,
     /// More settings of each replica; they win over what the stack itself sets.
     pub env: Vec<(String, String)>,
     /// More settings of PostgreSQL, as in postgresql.conf; they win over the stack's.
@@ -141,6 +143,7 @@ impl Options {
             proxy: Proxy::Http,
             nginx_connections: None,
             data: None,
+            nginx_conf: None,
             env: Vec::new(),
             postgres_settings: Vec::new(),
             admin: false,
