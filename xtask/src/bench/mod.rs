@@ -122,9 +122,9 @@ pub struct Bench {
     /// A variant with one thing changed, in turn with the stack; may be given again
     ///
     /// `driver=epoll`, `sockets=tcp`, `store=reckless`, `proxy=stream` with the shares of
-    /// docker-compose.stream.yml, `limits=none`, `cpus=NGINX/REPLICA/DB`, `crebito=FILE`, `nginx.conf=FILE`,
-    /// `postgres.SETTING=VALUE`, or a variable of the replicas, `PAUSE_US=0`; or several of them
-    /// with a space between, `"proxy=stream cpus=0.60/0.19/0.52"`.
+    /// docker-compose.stream.yml, `limits=none`, `cpus=NGINX/REPLICA/DB`, `crebito=FILE`,
+    /// `nginx.conf=FILE`, `postgres.SETTING=VALUE`, or a variable of the replicas, `PAUSE_US=0`;
+    /// or several of them with a space between, `"proxy=stream cpus=0.60/0.19/0.52"`.
     #[arg(long, value_name = "NAME=VALUE")]
     against: Vec<String>,
     /// JSON instead of a table

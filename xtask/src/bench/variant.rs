@@ -62,9 +62,9 @@ pub struct Variant {
 
 impl Variant {
     /// The same with something changed, by `NAME=VALUE`: `driver`, `sockets`, `store`, `limits`
-    /// (`none`), `proxy` (with its shares), `nginx.conf` (a file), `cpus` (of NGINX, each replica, the database),
-    /// `crebito` (a binary), `postgres.SETTING`, or a variable of the replicas. Several changes
-    /// have a space between them.
+    /// (`none`), `proxy` (with its shares), `nginx.conf` (a file), `cpus` (of NGINX, each replica,
+    /// the database), `crebito` (a binary), `postgres.SETTING`, or a variable of the replicas.
+    /// Several changes have a space between them.
     ///
     /// # Errors
     /// The value is none that the name takes.
