@@ -65,6 +65,8 @@ pub enum Beside {
     Floor,
     /// pgbench on the procedure for one transacao
     Ceiling,
+    /// Neither
+    None,
 }
 
 /// How to measure.
@@ -116,7 +118,7 @@ pub struct Bench {
     /// Without the CPU and memory limits of docker-compose.yml
     #[arg(long)]
     no_limits: bool,
-    /// What is measured besides, in turn with the stack
+    /// What is measured besides, in turn with the stack: both, or nothing where --against is given
     #[arg(long, value_enum, value_delimiter = ',')]
     beside: Vec<Beside>,
     /// A variant with one thing changed, in turn with the stack; may be given again
@@ -139,6 +141,13 @@ impl Bench {
             (true, _) => Mix::Writes,
             (_, true) => Mix::Extratos,
             _ => self.mix,
+        }
+    }
+
+    fn is_beside(&self, what: Beside) -> bool {
+        match self.beside.is_empty() {
+            true => self.against.is_empty(),
+            false => self.beside.contains(&what),
         }
     }
 }
@@ -206,7 +215,7 @@ enum Subject<'a> {
 /// All that is measured, round by round. Each second round is the other way round, so that what
 /// comes first is no better off than what comes last while the machine drifts.
 fn subjects<'a>(bench: &Bench, variants: &'a [Variant]) -> Vec<(u32, Subject<'a>)> {
-    let ceiling = bench.beside.contains(&Beside::Ceiling) && bench.contest.is_none();
+    let ceiling = bench.is_beside(Beside::Ceiling) && bench.contest.is_none();
     let ceiling = variants.first().filter(|_| ceiling);
     let mut all: Vec<Subject> = variants.iter().map(Subject::Stack).collect();
     all.extend(floors(bench, variants).into_iter().map(Subject::Floor));
@@ -246,8 +255,7 @@ fn floors<'a>(bench: &Bench, variants: &'a [Variant]) -> Vec<&'a Variant> {
     let mut firsts: Vec<&Variant> = Vec::new();
     for variant in variants {
         let proxy = variant.options.proxy;
-        if bench.beside.contains(&Beside::Floor)
-            && firsts.iter().all(|first| first.options.proxy != proxy)
+        if bench.is_beside(Beside::Floor) && firsts.iter().all(|first| first.options.proxy != proxy)
         {
             firsts.push(variant);
         }

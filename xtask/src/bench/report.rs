@@ -5,6 +5,7 @@ mod levels;
 mod previous;
 mod ratios;
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::Command;
 
@@ -97,6 +98,7 @@ fn facts(run: &Run) -> String {
 
 /// What makes the figures less than they seem.
 fn doubts(run: &Run) -> String {
+    let mut text = unexpected(run);
     let at_its_end = |rounds: &Rounds| {
         let cpus = rounds.median_of(Record::generator_cpus).unwrap_or(0.0);
         cpus > GENERATOR_CPUS_MAX * f64::from(run.generator_threads)
@@ -107,13 +109,41 @@ fn doubts(run: &Run) -> String {
         .filter(|rounds| at_its_end(rounds))
         .map(|rounds| format!("{} {}", rounds.connections, rounds.variant))
         .collect();
-    if ended.is_empty() {
-        return String::new();
+    if !ended.is_empty() {
+        let _ = writeln!(
+            text,
+            "\nThe generator itself was near its end at: {}. More --threads?",
+            ended.join(", ")
+        );
     }
-    format!(
-        "\nThe generator itself was near its end at: {}. More --threads?\n",
-        ended.join(", ")
-    )
+    text
+}
+
+/// Answers that are neither 200 nor a refusal of the bank's, and connections that broke.
+fn unexpected(run: &Run) -> String {
+    let mut text = String::new();
+    for rounds in Rounds::all(run) {
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        for record in rounds.iter() {
+            for (status, count) in &record.load.statuses {
+                if ![200, 422].contains(status) {
+                    *counts.entry(status.to_string()).or_default() += count;
+                }
+            }
+            if record.load.socket_errors > 0 {
+                *counts.entry("socket errors".to_owned()).or_default() += record.load.socket_errors;
+            }
+        }
+        if !counts.is_empty() {
+            let each = counts
+                .iter()
+                .map(|(what, count)| format!("{what}: {count}"));
+            let each: Vec<String> = each.collect();
+            let (level, variant) = (rounds.connections, rounds.variant);
+            let _ = writeln!(text, "\nAnswered to {level} {variant}: {}", each.join(", "));
+        }
+    }
+    text
 }
 
 fn verdict(run: &Run) -> String {

@@ -1,5 +1,6 @@
 //! The contest's load as a table: medians of the rounds, and the least and most of the tails.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::super::contest::Contest;
@@ -104,6 +105,19 @@ fn costs(name: &str, all: &[&Contest]) -> String {
         above * 100.0,
         median(all.iter().map(own)),
     );
+    let mut statuses: BTreeMap<u16, u64> = BTreeMap::new();
+    for of in all
+        .iter()
+        .flat_map(|contest| contest.outcome.kinds.values())
+    {
+        for (status, count) in &of.statuses {
+            *statuses.entry(*status).or_default() += count;
+        }
+    }
+    let each = statuses
+        .iter()
+        .map(|(status, count)| format!("{status}: {count}"));
+    let _ = writeln!(text, "    answers {}", each.collect::<Vec<_>>().join(", "));
     let services = all
         .first()
         .map(|first| first.services.keys())
