@@ -3,14 +3,14 @@
 //! The only reader of the environment. `--help` prints what stands here; a bad value stops the
 //! start with a sentence. Secrets are never printed, nor part of an error.
 
+mod listen;
 mod password;
 
 use crate::journal;
 use crate::limits;
 use crate::pg::Target;
 use clap::{Parser, Subcommand, ValueEnum};
-use std::fmt;
-use std::path::{Path, PathBuf};
+pub use listen::Listen;
 use std::str::FromStr;
 
 /// The command line, with the environment behind it.
@@ -73,6 +73,10 @@ struct Arguments {
           value_name = "MICROSECONDS",
           value_parser = clap::value_parser!(u64).range(..=limits::PAUSE_SETTABLE_US_MAX))]
     pause_us: u64,
+
+    /// Operations in one flight at most; 1 is a server that batches nothing, to compare with
+    #[arg(long, env = "FLIGHT_MAX", value_name = "N", value_parser = queued)]
+    flight_max: Option<usize>,
 
     /// What is logged, to standard error: error, warn, info or debug
     #[arg(long, env = "LOG", default_value = "info", value_name = "LEVEL")]
@@ -138,6 +142,8 @@ pub struct Settings {
     pub queue_max: usize,
     /// Under saturation a flight leaves so long after the last one at the latest, in µs.
     pub pause_us: u64,
+    /// Operations in one flight at most, if not as many as its procedures take.
+    pub flight_max: Option<usize>,
     /// The least severe level that is logged.
     pub log: log::LevelFilter,
     /// How a line of the log is written.
@@ -146,15 +152,6 @@ pub struct Settings {
     pub slow_ms: Option<u64>,
     /// The commit that this was built from.
     pub revision: String,
-}
-
-/// An address to listen on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// `host:port`
-    Tcp(String),
-    /// A Unix socket's path.
-    Unix(PathBuf),
 }
 
 /// The I/O driver that is asked for.
@@ -216,6 +213,7 @@ pub fn read() -> Result<Command, String> {
         connections_max: arguments.max_connections,
         queue_max: arguments.max_queue,
         pause_us: arguments.pause_us,
+        flight_max: arguments.flight_max,
         log: arguments.log.filter(),
         log_format: arguments.log_format,
         slow_ms: arguments.slow_ms,
@@ -235,53 +233,6 @@ fn answer(error: &clap::Error) -> ! {
         eprintln!("Flags are environment variables too: --io-driver is IO_DRIVER.");
     }
     std::process::exit(error.exit_code())
-}
-
-impl Listen {
-    /// Where worker `index` of `workers` listens: the same TCP address for all, a path of its
-    /// own on Unix (`api.sock` becomes `api.0.sock`, `api.1.sock`).
-    pub fn of_worker(&self, index: usize, workers: usize) -> Listen {
-        match self {
-            Listen::Unix(path) if workers > 1 => Listen::Unix(numbered(path, index)),
-            other => other.clone(),
-        }
-    }
-}
-
-impl FromStr for Listen {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            if !path.starts_with('/') {
-                return Err("a Unix socket's path begins with /, as in unix:/run/api.sock".into());
-            }
-            // sun_path is 108 bytes, a NUL among them (unix(7)); a worker's number takes some.
-            if path.len() > 100 {
-                return Err(format!(
-                    "the path has {} bytes, a socket's may have 100",
-                    path.len()
-                ));
-            }
-            return Ok(Listen::Unix(path.into()));
-        }
-        let port = text
-            .rsplit_once(':')
-            .and_then(|(_, port)| port.parse::<u16>().ok());
-        match port {
-            Some(_) if !text.starts_with(':') => Ok(Listen::Tcp(text.into())),
-            _ => Err("expected host:port (0.0.0.0:8080) or unix:/path".into()),
-        }
-    }
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Listen::Tcp(address) => f.write_str(address),
-            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
 }
 
 impl FromStr for Workers {
@@ -331,58 +282,9 @@ fn from_one_to(max: usize, text: &str) -> Result<usize, String> {
     number.ok_or_else(|| format!("expected a number from 1 to {max}"))
 }
 
-fn numbered(path: &Path, index: usize) -> PathBuf {
-    match path.extension() {
-        Some(extension) => path.with_extension(format!("{index}.{}", extension.display())),
-        None => path.with_extension(index.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn listen_addresses() {
-        let tcp = |text: &str| Ok(Listen::Tcp(text.into()));
-        let unix = |text: &str| Ok(Listen::Unix(text.into()));
-        let cases = [
-            ("0.0.0.0:8080", tcp("0.0.0.0:8080")),
-            ("[::1]:80", tcp("[::1]:80")),
-            ("localhost:1", tcp("localhost:1")),
-            ("unix:/run/api.sock", unix("/run/api.sock")),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(text.parse::<Listen>(), expected, "{text}");
-        }
-        for text in [
-            "",
-            "8080",
-            ":8080",
-            "host:",
-            "host:65536",
-            "host:x",
-            "unix:",
-            "unix:a",
-        ] {
-            assert!(text.parse::<Listen>().is_err(), "{text}");
-        }
-        assert!(
-            format!("unix:/{}", "a".repeat(100))
-                .parse::<Listen>()
-                .is_err()
-        );
-    }
-
-    #[test]
-    fn workers_have_paths_of_their_own() {
-        let path = |text: &str| Listen::Unix(text.into());
-        assert_eq!(path("/r/api.sock").of_worker(0, 1), path("/r/api.sock"));
-        assert_eq!(path("/r/api.sock").of_worker(1, 2), path("/r/api.1.sock"));
-        assert_eq!(path("/r/api").of_worker(0, 2), path("/r/api.0"));
-        let tcp = Listen::Tcp("a:1".into());
-        assert_eq!(tcp.of_worker(1, 2), tcp);
-    }
 
     #[test]
     fn worker_counts() {

@@ -40,6 +40,8 @@ enum Fate {
 pub(super) struct Flight<T> {
     /// When it left, in ms since the worker's start.
     pub(super) left_ms: u64,
+    /// Operations at most; transacoes and clientes have bounds of their own.
+    pub(super) carried_max: usize,
     calls: VecDeque<Call>,
     transacoes: Vec<Passenger<T, Transacao>>,
     extratos: Vec<Passenger<T, i64>>,
@@ -52,6 +54,7 @@ impl<T> Flight<T> {
     pub(super) fn new() -> Self {
         Self {
             left_ms: 0,
+            carried_max: usize::MAX,
             calls: VecDeque::new(),
             transacoes: Vec::new(),
             extratos: Vec::new(),
@@ -78,7 +81,7 @@ impl<T> Flight<T> {
     }
 
     pub(super) fn takes_transacoes(&self) -> bool {
-        self.transacoes.len() < limits::FLIGHT_TRANSACOES_MAX
+        self.transacoes.len() < limits::FLIGHT_TRANSACOES_MAX && self.carried() < self.carried_max
     }
 
     /// Whether an extrato of this cliente may board: the clientes read in one flight are bounded.

@@ -136,6 +136,14 @@ impl<T> Ledger<T> {
         }
     }
 
+    /// The same with at most so many operations in one flight, 1 or more.
+    #[must_use]
+    pub fn with_flights_of(mut self, flight_max: usize) -> Self {
+        self.flight.carried_max = flight_max.max(1);
+        self.pause.enough = self.pause.enough.min(self.flight.carried_max);
+        self
+    }
+
     /// Lets an operation join the queue.
     ///
     /// # Errors

@@ -23,6 +23,8 @@ const ENOUGH: usize = 64;
 pub(super) struct Pause {
     /// At most so long since the last departure; 0 is no pause ever.
     max_us: u64,
+    /// With so many a flight leaves: [`ENOUGH`], or as many as it may carry.
+    pub(super) enough: usize,
     left_us: u64,
     /// The largest crowd lately.
     crowd: usize,
@@ -32,6 +34,7 @@ impl Pause {
     pub(super) fn new(max_us: u64) -> Self {
         Self {
             max_us,
+            enough: ENOUGH,
             left_us: 0,
             crowd: 0,
         }
@@ -50,7 +53,7 @@ impl Pause {
 
     /// How long a flight of so many that wait is still to wait, in µs; `None` if it may leave.
     pub(super) fn left_to_wait_us(&self, waiting: usize, now_us: u64) -> Option<u64> {
-        let wanted = (self.crowd * SHARE_PERCENT / 100).min(ENOUGH);
+        let wanted = (self.crowd * SHARE_PERCENT / 100).min(self.enough);
         if self.crowd < CROWD_MIN || waiting >= wanted {
             return None;
         }

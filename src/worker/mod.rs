@@ -111,6 +111,7 @@ fn log_start(settings: &Settings, choice: &Choice) {
         max_connections = settings.connections_max,
         max_queue = settings.queue_max,
         pause_us = settings.pause_us,
+        flight_max = settings.flight_max.unwrap_or(limits::FLIGHT_TRANSACOES_MAX),
         slow_ms = slow_ms.as_deref().unwrap_or("off"),
         log:% = settings.log,
         log_format = settings.log_format.as_str(),

@@ -73,6 +73,10 @@ pub(super) enum Admission {
 impl Worker {
     pub(super) fn new(index: usize, settings: Settings, driver: &'static str) -> Self {
         let ledger = Ledger::new(settings.queue_max, settings.pause_us, 0);
+        let ledger = match settings.flight_max {
+            Some(flight_max) => ledger.with_flights_of(flight_max),
+            None => ledger,
+        };
         let second = unix_time().as_secs();
         let slow = Slow::new(settings.slow_ms);
         METRICS.note_driver(driver);

@@ -121,6 +121,7 @@ pub fn serve() {
         connections_max: limits::CONNECTIONS_MAX,
         queue_max: limits::QUEUE_MAX,
         pause_us: limits::PAUSE_FLIGHT_US,
+        flight_max: None,
         log: log::LevelFilter::Off,
         log_format: Format::Text,
         slow_ms: None,

@@ -237,6 +237,21 @@ fn the_queue_is_bounded() {
 }
 
 #[test]
+fn a_flight_carries_no_more_than_it_may() {
+    let mut story = Story::with_flights_of(1);
+    for _ in 0..8 {
+        story.credit("one of a crowd", 1);
+    }
+    story.extrato("an extrato", 1);
+    for _ in 0..8 {
+        assert!(story.ledger.ready(0), "it waits for nobody");
+        assert_eq!(story.depart(), ["transacao"]);
+        story.land(&inserted(1, 9, 0));
+    }
+    assert_eq!(story.depart(), ["extrato"]);
+}
+
+#[test]
 fn after_a_crowd_a_flight_waits_to_be_filled() {
     let mut story = Story::with_pause(5_000);
     for _ in 0..10 {

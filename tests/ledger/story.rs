@@ -31,6 +31,17 @@ impl Story {
         }
     }
 
+    /// One that batches so many operations at most.
+    pub fn with_flights_of(flight_max: usize) -> Self {
+        let mut ledger = Ledger::new(QUEUE_MAX, 5_000, 0).with_flights_of(flight_max);
+        ledger.session_found();
+        Self {
+            ledger,
+            now_ms: 0,
+            told: Vec::new(),
+        }
+    }
+
     pub fn submit(&mut self, name: &'static str, kind: Kind) -> Result<(), Refused> {
         self.ledger
             .submit(Operation::new(name, self.now_ms, kind), self.now_ms)

@@ -37,6 +37,7 @@ fn while_serving(driver: IoDriver, client: impl FnOnce(&dyn Fn() -> UnixStream) 
         connections_max: 8,
         queue_max: 64,
         pause_us: 0,
+        flight_max: None,
         log: log::LevelFilter::Off,
         log_format: journal::Format::Text,
         slow_ms: None,
