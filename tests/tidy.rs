@@ -82,7 +82,7 @@ fn files() -> Vec<PathBuf> {
             let path = entry.path();
             let name = entry.file_name();
             if path.is_dir() {
-                let made = ["target", "corpus", "artifacts"]
+                let made = ["target", "corpus", "artifacts", "vendor"]
                     .iter()
                     .any(|made| name == *made);
                 folders.extend((!made).then_some(path));

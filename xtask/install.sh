@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs packages of Debian (postgresql, nginx, libnginx-mod-stream, wrk, python3-venv, prometheus
-# with its exporter of PostgreSQL's metrics) for their programs alone, as root: no service of theirs
-# is started, now or at the next boot, and no database cluster is made.
+# Installs packages of Debian (postgresql, nginx, libnginx-mod-stream, wrk, python3-venv, chromium,
+# prometheus with its exporter of PostgreSQL's metrics) for their programs alone, as root: no
+# service of theirs is started, now or at the next boot, and no database cluster is made.
 #
 #     sudo sh xtask/install.sh postgresql nginx
 #

@@ -26,6 +26,8 @@ pub enum Need {
     PostgresExporter,
     /// python3 with what `python3 -m venv` wants, which Debian packs by itself.
     PythonVenv,
+    /// chromium.
+    Chromium,
 }
 
 impl Need {
@@ -38,6 +40,7 @@ impl Need {
             Need::Prometheus => "prometheus",
             Need::PostgresExporter => "prometheus-postgres-exporter",
             Need::PythonVenv => "python3-venv",
+            Need::Chromium => "chromium",
         }
     }
 
@@ -54,6 +57,7 @@ impl Need {
                 .try_for_each(|program| programs::prometheus(program).map(drop)),
             Need::PostgresExporter => programs::postgres_exporter().map(drop),
             Need::PythonVenv => programs::python_venv(),
+            Need::Chromium => programs::chromium().map(drop),
         }
     }
 }

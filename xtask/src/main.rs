@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use xtask::Error;
+use xtask::bench::compare::{self, Compare};
 use xtask::bench::{self, Bench};
 use xtask::checkout::checkout;
 use xtask::compose::{self, ComposeTest};
@@ -55,6 +56,7 @@ enum Task {
     },
     /// Drives a fresh, durable stack with the contest's mix; prints what it did and what it cost
     Bench(BenchArguments),
+    Compare(Compare),
     /// Loads the running bank with k6: as the contest does, to saturation, for hours; or checks it
     K6(K6),
     /// Watches the bank that `up` runs, until Ctrl-C: Prometheus, its rules, PostgreSQL's exporter
@@ -194,6 +196,9 @@ fn run(task: Task) -> Result<ExitCode, Error> {
         Task::Bench(arguments) => {
             let build = arguments.stack.crebito.is_none();
             bench::bench(&arguments.bench, arguments.options(), build)?;
+        }
+        Task::Compare(task) => {
+            compare::compare(&task, interrupts()?.as_ref())?;
         }
         Task::K6(arguments) => {
             // k6 hears Ctrl-C as well, and still says what it has.

@@ -76,6 +76,18 @@ pub fn postgres_exporter() -> Result<PathBuf, Error> {
     found.ok_or_else(|| Error::new("`prometheus-postgres-exporter` is not on this machine"))
 }
 
+/// A browser that draws without a screen: Chromium, or the one that is made of it.
+pub fn chromium() -> Result<PathBuf, Error> {
+    let names = [
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+    ];
+    let found = names.into_iter().find_map(on_path);
+    found.ok_or_else(|| Error::new("`chromium` is not on this machine"))
+}
+
 /// A python3 that can make virtual environments with pip in them.
 pub(crate) fn python_venv() -> Result<(), Error> {
     let mut python = Command::new("python3");

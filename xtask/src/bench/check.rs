@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::stack::Stack;
 
 /// Clientes whose saldo is not the sum of their transacoes, or is beyond their limite.
-const WRONG: &str = "SELECT count(*) FROM banco.clientes c LEFT JOIN LATERAL (
+pub(super) const WRONG: &str = "SELECT count(*) FROM banco.clientes c LEFT JOIN LATERAL (
         SELECT count(*) AS n, sum(CASE tipo WHEN 'c' THEN valor ELSE -valor END) AS saldo
         FROM banco.transacoes WHERE cliente_id = c.id) t ON true
     WHERE c.n <> t.n OR c.saldo <> coalesce(t.saldo, 0) OR c.saldo < -c.limite";

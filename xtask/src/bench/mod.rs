@@ -6,6 +6,7 @@
 
 mod ceiling;
 mod check;
+pub mod compare;
 mod contest;
 mod floor;
 mod idle;

@@ -61,6 +61,19 @@ impl Cgroup {
         })
     }
 
+    /// The group of that name, counted from the root of the hierarchies, such as
+    /// `/system.slice/bank.service`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn named(name: &str) -> Result<Cgroup, Error> {
+        let mounts = "/proc/self/mountinfo";
+        let mounts = fs::read_to_string(mounts).map_err(Error::while_doing(mounts))?;
+        let found = at_root(&mounts, name.trim_start_matches('/'));
+        let found = found.filter(|found| found.folders().iter().all(|folder| folder.is_dir()));
+        found.ok_or_else(|| Error::new(format!("there is no control group {name}")))
+    }
+
     /// The limits in force; `None` where there is none.
     pub fn limits(&self) -> Result<Option<Limits>, Error> {
         let (quota, period, memory) = match self {

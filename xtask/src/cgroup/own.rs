@@ -95,7 +95,7 @@ impl Drop for OwnGroup {
 
 impl Cgroup {
     /// Its folders, each once.
-    fn folders(&self) -> Vec<&PathBuf> {
+    pub(super) fn folders(&self) -> Vec<&PathBuf> {
         match self {
             Cgroup::V1 {
                 cpu,

@@ -13,7 +13,7 @@
 //!
 //! By hand: `cargo run --package xtask --example open -- --help`.
 
-mod exchange;
+pub(super) mod exchange;
 mod outcome;
 mod poll;
 mod request;

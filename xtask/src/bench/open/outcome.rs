@@ -13,6 +13,10 @@ use super::request::{CLIENTES, Kind, Request, contradiction};
 pub struct Outcome {
     /// Of all kinds together.
     pub latency_us: Latency,
+    /// The same as a curve: entry `k` took the share `1 - 10^(-k/10)` of them at most, so the
+    /// tenth is 90%, the twentieth 99%. It ends where less than one request is left.
+    #[serde(default)]
+    pub curve_us: Vec<u64>,
     /// Each kind's own.
     pub kinds: BTreeMap<Kind, OfKind>,
     /// The share of the constant part that took more than [`SLA`](super::SLA) or was never
@@ -198,6 +202,7 @@ impl Tally {
         let (constant, above) = self.constant;
         Outcome {
             latency_us: latency(&all),
+            curve_us: curve(&all),
             kinds,
             above_sla: f64::from(above) / f64::from(constant.max(1)),
             inconsistencies: self.inconsistencies,
@@ -217,6 +222,25 @@ impl Tally {
 fn histogram() -> Histogram<u64> {
     Histogram::new_with_max(LATENCY_US_MAX, SIGNIFICANT_DIGITS)
         .expect("the bound is above 2, and the digits are at most 5")
+}
+
+/// Steps of the curve for one more nine.
+const CURVE_STEPS: i32 = 10;
+/// It ends at 99.999%.
+const CURVE_LAST: i32 = 5 * CURVE_STEPS;
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "counts are far below what 53 bits hold"
+)]
+fn curve(histogram: &Histogram<u64>) -> Vec<u64> {
+    let above = |step: i32| 10_f64.powf(-f64::from(step) / f64::from(CURVE_STEPS));
+    let counted = histogram.len() as f64;
+    (0..=CURVE_LAST)
+        .map(above)
+        .take_while(|above| counted * above >= 1.0)
+        .map(|above| histogram.value_at_quantile(1.0 - above))
+        .collect()
 }
 
 fn latency(histogram: &Histogram<u64>) -> Latency {
