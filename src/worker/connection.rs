@@ -129,11 +129,17 @@ async fn read_half(worker: &Worker, exchange: &Rc<Exchange>, mut reader: impl As
                 }
                 Came::Reset => exchange.sever(),
             },
-            Step::Wait => wait(exchange, || exchange.open_to_requests()).await,
+            Step::Wait => {
+                wait(exchange, || exchange.open_to_requests()).await;
+                input.now_us = worker.now_us();
+            }
             Step::Answer(local) => {
                 // Answers leave in the order of their requests.
                 wait(exchange, || exchange.settled()).await;
                 answer(worker, exchange, &local);
+                if input.start < input.bytes.len() {
+                    input.now_us = worker.now_us();
+                }
             }
         }
     }
@@ -210,6 +216,9 @@ struct Input {
     /// When the latest bytes came.
     came_ms: u64,
     came: Moment,
+    /// What the clock said after the latest wait, in µs since the worker's start: now, for all
+    /// requests that are decoded in one go.
+    now_us: u64,
     /// When the request that is being decoded began.
     begun_ms: u64,
 }
@@ -224,6 +233,7 @@ impl Input {
             start: 0,
             came_ms: now_us / 1000,
             came: Moment::at_us(now_us),
+            now_us,
             begun_ms: now_us / 1000,
         }
     }
@@ -258,7 +268,7 @@ impl Input {
                 came: self.came,
             };
             let last = request.persistence == http::Persistence::Close;
-            if let Err(local) = worker.attend(&request, ticket, self.came_ms) {
+            if let Err(local) = worker.attend(&request, ticket, self.came_ms, self.now_us) {
                 return Step::Answer(local);
             }
             if last {
@@ -300,9 +310,9 @@ impl Input {
         match came {
             Came::Bytes => {
                 worker.tally.received(self.bytes.len() - before);
-                let now_us = worker.now_us();
-                self.came = Moment::at_us(now_us);
-                self.came_ms = now_us / 1000;
+                self.now_us = worker.now_us();
+                self.came = Moment::at_us(self.now_us);
+                self.came_ms = self.now_us / 1000;
                 if !begun {
                     self.begun_ms = self.came_ms;
                 }

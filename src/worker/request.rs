@@ -40,18 +40,19 @@ impl Worker {
         request: &http::Request<'_>,
         mut ticket: Ticket,
         came_ms: u64,
+        now_us: u64,
     ) -> Result<(), Local> {
         let (persistence, head_only, came) = (ticket.persistence, ticket.head_only, ticket.came);
         let (topic, what) = match bank::judge(request, ticket.exchange.admin) {
             Ok(Asked::Transacao(transacao)) => {
                 ticket.topic = Topic::Transacoes;
                 let operation = Operation::new(ticket, came_ms, Kind::Transacao(transacao));
-                return fault::vital("the ledger", || self.submit(operation));
+                return fault::vital("the ledger", || self.submit(operation, now_us));
             }
             Ok(Asked::Extrato(cliente)) => {
                 ticket.topic = Topic::Extrato;
                 let operation = Operation::new(ticket, came_ms, Kind::Extrato(cliente));
-                return fault::vital("the ledger", || self.submit(operation));
+                return fault::vital("the ledger", || self.submit(operation, now_us));
             }
             Ok(Asked::Healthz) => (Topic::Health, What::Healthz),
             Ok(Asked::Health) => (Topic::Health, What::Health),
@@ -71,7 +72,7 @@ impl Worker {
         })
     }
 
-    fn submit(&self, operation: Operation<Ticket>) -> Result<(), Local> {
+    fn submit(&self, operation: Operation<Ticket>, now_us: u64) -> Result<(), Local> {
         #[cfg(test)]
         super::connection::tests::may_panic_in_ledger(&operation.kind);
         let exchange = Rc::clone(&operation.ticket.exchange);
@@ -83,7 +84,6 @@ impl Worker {
             topic: operation.ticket.topic,
             came: operation.ticket.came,
         };
-        let now_us = self.now_us();
         let mut ledger = self.ledger.borrow_mut();
         if let Err(refused) = ledger.submit(operation, now_us / 1000) {
             if refused == Refused::Full {
