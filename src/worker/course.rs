@@ -78,6 +78,7 @@ impl Slow {
             return;
         }
         self.room.set(self.room.get().saturating_sub(1));
+        let unlogged = self.unlogged.take();
         let (level, message) = match asked_for {
             true => (log::Level::Info, "request"),
             false => (log::Level::Warn, "slow request"),
@@ -91,7 +92,7 @@ impl Slow {
             queue_us = answered.left.us_since(answered.came),
             database_us = answered.back.us_since(answered.left),
             write_us = written.us_since(answered.back),
-            unlogged = self.unlogged.take();
+            unlogged;
             "{message}"
         );
     }
@@ -114,6 +115,37 @@ mod tests {
             let (earlier, later) = (Moment::at_us(earlier), Moment::at_us(later));
             assert_eq!(later.us_since(earlier), us);
         }
+    }
+
+    #[test]
+    fn lines_about_slow_requests_are_few() {
+        let moment = Moment::at_us;
+        let answered = Answered {
+            topic: Topic::Transacoes,
+            code: 200,
+            came: moment(0),
+            left: moment(1),
+            back: moment(2),
+        };
+        let slow = Slow::new(Some(1));
+        slow.written(0, &answered, moment(999));
+        assert_eq!(slow.room.get(), limits::SLOW_LINES_TICK_MAX, "not slow");
+        for _ in 0..limits::SLOW_LINES_TICK_MAX + 5 {
+            slow.written(0, &answered, moment(1000));
+        }
+        assert_eq!((slow.room.get(), slow.unlogged.get()), (0, 5));
+        slow.tick();
+        slow.written(0, &answered, moment(1000));
+        assert_eq!(slow.unlogged.get(), 0, "the next line has told of them");
+
+        let every = Slow::new(Some(0));
+        for _ in 0..3 * limits::SLOW_LINES_TICK_MAX {
+            every.written(0, &answered, moment(0));
+        }
+        assert_eq!(every.unlogged.get(), 0, "asked for");
+        let off = Slow::new(None);
+        off.written(0, &answered, moment(u64::from(u32::MAX) - 1));
+        assert_eq!(off.room.get(), limits::SLOW_LINES_TICK_MAX);
     }
 
     #[test]
