@@ -97,11 +97,33 @@ fn each_alert_is_seen_silent_and_loud() {
 }
 
 #[test]
+fn the_page_has_each_dashboard() {
+    let page = text("page/page.js");
+    let (_, list) = page.split_once("const DASHBOARDS = [").unwrap();
+    let (list, _) = list.split_once("];").unwrap();
+    let mut listed: Vec<&str> = list
+        .split(", ")
+        .map(|name| name.trim_matches('\''))
+        .collect();
+    listed.sort_unstable();
+    let made = dashboard::made().unwrap();
+    let made: Vec<_> = made
+        .iter()
+        .map(|(file, _)| file.file_stem().unwrap().to_str().unwrap())
+        .collect();
+    assert_eq!(listed, made);
+    let scrape = yaml("prometheus.yml")["global"]["scrape_interval"].clone();
+    let seconds = scrape.as_str().unwrap().trim_end_matches('s').to_owned();
+    assert!(page.contains(&format!("SCRAPE_SECONDS = {seconds};")));
+}
+
+#[test]
 fn lines_fit_the_house() {
     for name in [
         "prometheus.yml",
         "rules/crebito.yml",
         "postgres/monitor.sql",
+        "page/page.js",
     ] {
         for line in text(name).lines() {
             assert!(line.chars().count() <= 100, "{name}: {line}");

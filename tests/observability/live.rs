@@ -1,5 +1,6 @@
 //! A real bank under load, a real Prometheus: every expression must find something.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use xtask::observe;
 use xtask::observe::{Observer, Targets};
 use xtask::stack::{Driver, Shutdown, Sockets};
 
-use crate::common::{Bank, connect, get, transacao};
+use crate::common::{Bank, Peer, connect, get, transacao};
 use crate::expression::{self, Expression};
 
 /// Metrics by their prefix that nobody exports here, each with the reason.
@@ -30,6 +31,16 @@ fn every_expression_finds_what_a_running_bank_exports() {
     let folder = tempfile::tempdir().unwrap();
     let targets = Targets::of_stack(bank.stack());
     let observer = Observer::start(folder.path(), None, &targets).unwrap();
+    let address: SocketAddr = observer
+        .url()
+        .trim_start_matches("http://")
+        .parse()
+        .unwrap();
+    for served in ["", "page.js", "uPlot.iife.min.js", "dashboards/ledger.json"] {
+        let request = get(&format!("/user/{served}"));
+        let answer = connect(&Peer::from(address)).exchange(request).unwrap();
+        assert_eq!(answer.status, 200, "/user/{served}");
+    }
     disturb(&mut bank);
     let mut pending = expression::of_dashboards();
     pending.extend(expression::of_rules());

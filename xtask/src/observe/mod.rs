@@ -77,6 +77,8 @@ pub fn k6_environment(url: &str) -> Vec<(String, String)> {
     vec![
         pair("K6_OUT", "experimental-prometheus-rw".to_owned()),
         pair("K6_PROMETHEUS_RW_SERVER_URL", format!("{url}/api/v1/write")),
+        // Its last figures end with it, not five minutes later.
+        pair("K6_PROMETHEUS_RW_STALE_MARKERS", "true".to_owned()),
     ]
 }
 
@@ -114,8 +116,9 @@ fn invite(observer: &Observer, targets: &Targets) {
         observer.exporter_url()
     ));
     say(format_args!("Prometheus: {url}"));
+    say(format_args!("    the dashboards, drawn: {url}/user/"));
     say(format_args!(
-        "    {url}/targets (what it asks), {url}/alerts (observability/rules)"
+        "    what it asks: {url}/targets, alerts: {url}/alerts"
     ));
     say(format_args!(
         "    `cargo xtask k6` streams its own metrics to it"

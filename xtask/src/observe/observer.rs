@@ -85,7 +85,7 @@ impl Observer {
     /// # Errors
     /// A program is missing or does not start; the error has the end of its log.
     pub fn start(folder: &Path, port: Option<u16>, targets: &Targets) -> Result<Observer, Error> {
-        for below in ["rules", "targets", "log"] {
+        for below in ["rules", "targets", "log", "page/dashboards"] {
             let path = folder.join(below);
             fs::create_dir_all(&path).map_err(Error::while_doing(path.display()))?;
         }
@@ -98,6 +98,7 @@ impl Observer {
         command
             .arg(flag("config.file", &folder.join("prometheus.yml")))
             .arg(flag("storage.tsdb.path", &folder.join("data")))
+            .arg(flag("web.user-assets", &folder.join("page")))
             .arg(format!("--web.listen-address={address}"))
             // k6 writes its own metrics here.
             .arg("--web.enable-remote-write-receiver")
@@ -253,12 +254,26 @@ fn group(name: &str, address: &str) -> Value {
     json!({ "targets": [address], "labels": { "instance": name } })
 }
 
-/// Prometheus' own files, beside the targets that are this stack's.
+/// Prometheus' own files, beside the targets that are this stack's, and the page at /user/.
 fn configure(folder: &Path) -> Result<(), Error> {
-    let observability = checkout()?.join("observability");
+    let checkout = checkout()?;
+    let observability = checkout.join("observability");
     let mut files = vec![(observability.join("prometheus.yml"), folder.to_owned())];
-    for rules in files_in(&observability.join("rules"), "yml")? {
-        files.push((rules, folder.join("rules")));
+    for (from, extension, to) in [
+        (observability.join("rules"), "yml", "rules"),
+        // What draws the dashboards where there is no Grafana.
+        (observability.join("page"), "html", "page"),
+        (observability.join("page"), "js", "page"),
+        (checkout.join("xtask/vendor/uplot"), "js", "page"),
+        (checkout.join("xtask/vendor/uplot"), "css", "page"),
+        (
+            observability.join("grafana/dashboards"),
+            "json",
+            "page/dashboards",
+        ),
+    ] {
+        let found = files_in(&from, extension)?;
+        files.extend(found.into_iter().map(|file| (file, folder.join(to))));
     }
     for (file, folder) in files {
         let name = file.file_name().unwrap_or_default();
