@@ -85,6 +85,10 @@ DECLARE
     -- Each transacao's number in its cliente's count; null for a refused one.
     ns bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(ids)]);
     agora timestamptz;
+    -- The clientes that changed, as they become.
+    mudados bigint[] := '{}';
+    saldos bigint[] := '{}';
+    contagens bigint[] := '{}';
 BEGIN
     IF cardinality(valores) <> cardinality(ids) OR cardinality(descricoes) <> cardinality(ids) THEN
         RAISE EXCEPTION 'the three arrays differ in length' USING ERRCODE = '2202E';
@@ -118,9 +122,25 @@ BEGIN
             limite[p] := cliente.limite;
         END LOOP;
         IF n_agora > cliente.n THEN
-            UPDATE banco.clientes AS c SET saldo = s, n = n_agora WHERE c.id = cliente.id;
+            mudados := mudados || cliente.id;
+            saldos := saldos || s;
+            contagens := contagens || n_agora;
         END IF;
     END LOOP;
+
+    -- All are locked by now: in which order they are written is no matter.
+    IF cardinality(mudados) <= 8 THEN
+        FOR p IN 1 .. cardinality(mudados) LOOP
+            UPDATE banco.clientes AS c SET saldo = saldos[p], n = contagens[p]
+            WHERE c.id = mudados[p];
+        END LOOP;
+    ELSE
+        UPDATE banco.clientes AS c SET saldo = u.s, n = u.n
+        FROM (
+            SELECT unnest(mudados) AS id, unnest(saldos) AS s, unnest(contagens) AS n
+        ) AS u
+        WHERE c.id = u.id;
+    END IF;
 
     -- Read after the last lock: later in any cliente's order is never earlier in time.
     agora := clock_timestamp();

@@ -49,7 +49,13 @@ fn offences(words: &[String]) -> Vec<String> {
                 !lock && !only("banco.clientes ")
             }
             "execute" => !after.starts_with("format 'alter database"),
-            "do" => !(after.starts_with("nothing") || after.starts_with("$$ begin execute format")),
+            "do" => ![
+                "nothing",
+                "$$ begin execute format",
+                "$$ begin create domain",
+            ]
+            .iter()
+            .any(|harmless| after.starts_with(harmless)),
             word => all.contains(&word),
         };
         if bad {
@@ -78,7 +84,7 @@ fn a_written_transacao_is_never_changed() {
     let all: Vec<String> = files.into_iter().flat_map(|(_, words)| words).collect();
     let count = |wanted: &str| all.join(" ").matches(wanted).count();
     assert_eq!(count("insert into banco.transacoes "), 2);
-    assert_eq!(count("update banco.clientes "), 2);
+    assert_eq!(count("update banco.clientes "), 3);
     assert_eq!(count("create or replace function "), 4);
 }
 

@@ -17,8 +17,9 @@ impl Random {
         (mixed ^ (mixed >> 31)) % bound
     }
 
-    /// A cliente of six, of whom there are five, and a signed valor: small, near the limits, vast.
-    fn transacao(&mut self) -> (i64, i64) {
+    /// One of the first clientes, whose sixth is absent, and a signed valor: small, near the
+    /// limits, vast.
+    fn transacao(&mut self, clientes: u64) -> (i64, i64) {
         let bound = match self.below(4) {
             0 => 100,
             1 => 50_000,
@@ -27,7 +28,7 @@ impl Random {
         };
         let valor = i64::try_from(1 + self.below(bound - 1)).expect("below 2^63");
         let sign = if self.below(3) == 0 { 1 } else { -1 };
-        (1 + self.below(6) as i64, sign * valor)
+        (1 + self.below(clientes) as i64, sign * valor)
     }
 }
 
@@ -54,26 +55,26 @@ fn single(id: i64, valor: i64, descricao: &str) -> String {
     format!("SELECT resultado, saldo, limite FROM InsertTransacao({args});\n")
 }
 
-/// Clientes 1 to 5 get flights, their twins 1001 to 1005 the same transacoes one by one.
+/// Clientes 1 to 5 get flights, and with 7 to 30 longer ones; their twins, from 1001 on, the same
+/// transacoes one by one.
 #[test]
 fn a_flight_is_the_fold_of_its_transacoes() {
     let bank = bank();
     run(
         &bank,
-        "INSERT INTO clientes (id, limite) SELECT id + 1000, limite FROM clientes",
+        "INSERT INTO clientes (id, limite) SELECT id, 100000 FROM generate_series(7, 30) AS id;
+         INSERT INTO clientes (id, limite) SELECT id + 1000, limite FROM clientes",
     );
     let mut random = Random(1);
     let flights: Vec<Vec<_>> = (0..120)
         .map(|flight| {
-            if flight % 10 == 0 {
-                200
-            } else {
-                random.below(8)
-            }
+            let (len, clientes) = match flight % 10 {
+                0 => (100, 30),
+                5 => (100, 6),
+                _ => (random.below(8), 6),
+            };
+            (0..len).map(|_| random.transacao(clientes)).collect()
         })
-        .collect::<Vec<_>>()
-        .into_iter()
-        .map(|len| (0..len).map(|_| random.transacao()).collect())
         .collect();
     let together = run(
         &bank,
@@ -134,13 +135,13 @@ fn sessions_beside_each_other() {
         .map(|session| {
             let mut random = Random(session);
             let flight = |random: &mut Random| {
-                let transacoes: Vec<_> = (0..20).map(|_| random.transacao()).collect();
+                let transacoes: Vec<_> = (0..20).map(|_| random.transacao(6)).collect();
                 lote(&transacoes)
             };
             let calls = (0..200).map(|at| match (at + session) % 2 {
                 0 => flight(&mut random),
                 _ => {
-                    let (id, valor) = random.transacao();
+                    let (id, valor) = random.transacao(6);
                     single(id, valor, "x")
                 }
             });
