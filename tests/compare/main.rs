@@ -165,6 +165,10 @@ fn banks_are_compared_and_the_report_is_drawn() {
             assert!(replica.unwrap()["cpu_us_per_request"].as_f64().unwrap() > 0.0);
         }
     }
+    // Fast and wrong is no victory.
+    let title = html.split("<title>").nth(1).unwrap();
+    let title = title.split("</title>").next().unwrap();
+    assert!(!title.contains(liar), "{title}");
     assert_eq!(raw["method"]["limited"], false);
     assert!(
         html.contains(&format!("<strong>{liar}</strong> is wrong")),

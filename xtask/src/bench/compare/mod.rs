@@ -29,7 +29,7 @@ use crate::error::Error;
 use crate::home::Home;
 use crate::install::{self, Need};
 use crate::stack::Options;
-use crate::{say, up};
+use crate::{say, up, warn};
 use figures::{Comparison, Method, Visit};
 use target::{Kind, Target};
 use visit::Loads;
@@ -163,8 +163,16 @@ fn measured(compare: &Compare, interrupted: &AtomicBool) -> Result<Comparison, E
                 "Round {round} of {}: {}",
                 compare.rounds, target.name
             ));
-            let (visit, facts) =
-                visit::visit(&loads, target, round).map_err(Error::while_doing(&target.name))?;
+            let visited = visit::visit(&loads, target, round);
+            let (visit, facts) = match visited.map_err(Error::while_doing(&target.name)) {
+                Ok(found) => found,
+                // What was measured before is worth its report.
+                Err(error) if round > 1 && !interrupted.load(Ordering::Relaxed) => {
+                    warn(format_args!("    not measured: {error}"));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             tell(&visit);
             if let (Some(facts), Some(about)) = (facts, comparison.targets.get_mut(index)) {
                 keep(&mut about.facts, facts);

@@ -7,6 +7,8 @@ pub(crate) struct Exchange {
     written: usize,
     answer: Vec<u8>,
     head: Option<Head>,
+    /// What came in chunks, without them.
+    body: Vec<u8>,
 }
 
 /// What the head of an answer says.
@@ -17,6 +19,7 @@ struct Head {
     length: usize,
     /// Of the body; without one, it lasts until the peer closes.
     content_length: Option<usize>,
+    is_chunked: bool,
     closes: bool,
 }
 
@@ -44,6 +47,7 @@ impl Exchange {
             written: 0,
             answer: Vec::new(),
             head: None,
+            body: Vec::new(),
         }
     }
 
@@ -72,6 +76,17 @@ impl Exchange {
         let Some(head) = &self.head else {
             return Ok(None);
         };
+        if head.is_chunked {
+            let Some(body) = joined(self.answer.get(head.length..).unwrap_or_default())? else {
+                return Ok(None);
+            };
+            self.body = body;
+            return Ok(Some(Answer {
+                status: head.status,
+                body: &self.body,
+                keeps: !head.closes,
+            }));
+        }
         let Some(length) = head.content_length else {
             return Ok(None);
         };
@@ -92,7 +107,7 @@ impl Exchange {
     /// It is not whole.
     pub fn end(&self) -> Result<Answer<'_>, Fault> {
         match &self.head {
-            Some(head) if head.content_length.is_none() => Ok(Answer {
+            Some(head) if head.content_length.is_none() && !head.is_chunked => Ok(Answer {
                 status: head.status,
                 body: self.answer.get(head.length..).unwrap_or_default(),
                 keeps: false,
@@ -120,6 +135,7 @@ fn decode(bytes: &[u8]) -> Result<Option<Head>, Fault> {
         status,
         length,
         content_length: None,
+        is_chunked: false,
         closes: response.version == Some(0),
     };
     for field in response.headers.iter() {
@@ -130,12 +146,50 @@ fn decode(bytes: &[u8]) -> Result<Option<Head>, Fault> {
                 return Err("two lengths");
             }
         } else if field.name.eq_ignore_ascii_case("transfer-encoding") {
-            return Err("an answer in chunks");
+            if !value.eq_ignore_ascii_case("chunked") {
+                return Err("a coding other than chunks");
+            }
+            head.is_chunked = true;
         } else if field.name.eq_ignore_ascii_case("connection") {
             head.closes |= value.eq_ignore_ascii_case("close");
         }
     }
+    if head.is_chunked && head.content_length.is_some() {
+        return Err("a length, and chunks");
+    }
     Ok(Some(head))
+}
+
+/// The body that came in these chunks (RFC 9112, 7.1), if the last of them is there.
+fn joined(mut bytes: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+    let mut body = Vec::new();
+    loop {
+        let (line, size) = match httparse::parse_chunk_size(bytes) {
+            Ok(httparse::Status::Complete(found)) => found,
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(_) => return Err("a chunk without a size"),
+        };
+        let rest = bytes.get(line..).unwrap_or_default();
+        if size == 0 {
+            let mut trailers = [httparse::EMPTY_HEADER; FIELDS_MAX];
+            return match httparse::parse_headers(rest, &mut trailers) {
+                Ok(httparse::Status::Complete((end, _))) if end == rest.len() => Ok(Some(body)),
+                Ok(httparse::Status::Complete(_)) => Err("more than an answer"),
+                Ok(httparse::Status::Partial) => Ok(None),
+                Err(_) => Err("no trailer of HTTP/1"),
+            };
+        }
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let Some((chunk, rest)) = rest.split_at_checked(size) else {
+            return Ok(None);
+        };
+        body.extend_from_slice(chunk);
+        bytes = match rest.split_at_checked(2) {
+            Some((b"\r\n", next)) => next,
+            Some(_) => return Err("a chunk without its end"),
+            None => return Ok(None),
+        };
+    }
 }
 
 #[cfg(test)]
@@ -175,6 +229,15 @@ mod tests {
             Ok((200, "{\"a\"}", true)),
         );
         check(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+             3\r\n{\"a\r\nB;b=c\r\n\":1,\"b\":2}}\r\n0\r\n\r\n",
+            Ok((200, "{\"a\":1,\"b\":2}}", true)),
+        );
+        check(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n\r\n",
+            Ok((200, "", true)),
+        );
+        check(
             "HTTP/1.1 422 -\r\ncontent-length:0\r\n\r\n",
             Ok((422, "", true)),
         );
@@ -204,9 +267,18 @@ mod tests {
             Err("closed within an answer"),
         );
         check(
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-            Err("an answer in chunks"),
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+            Err("a coding other than chunks"),
         );
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n";
+        let check_chunks = |rest: &str, expected| check(&format!("{chunked}{rest}"), expected);
+        check_chunks("\r\n", Err("closed within an answer"));
+        check_chunks("\r\n2\r\nab", Err("closed within an answer"));
+        check_chunks("\r\n2\r\nab\r\n0\r\n", Err("closed within an answer"));
+        check_chunks("\r\n2\r\nabc", Err("closed within an answer"));
+        check_chunks("\r\nx\r\n", Err("a chunk without a size"));
+        check_chunks("\r\n2\r\nabcd", Err("a chunk without its end"));
+        check_chunks("Content-Length: 2\r\n\r\n", Err("a length, and chunks"));
         check("HTTP/1.1 100 Continue\r\n\r\n", Err("an interim answer"));
         check("SSH-2.0 hello", Err("no answer of HTTP/1"));
         check(

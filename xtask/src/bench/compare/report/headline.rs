@@ -15,10 +15,14 @@ pub(in super::super) fn headline(comparison: &Comparison) -> String {
         let rate = comparison.rate(&bank.name, top)?;
         Some((bank.name.as_str(), rate))
     });
-    let mut rated: Vec<(&str, Spread)> = rated.collect();
+    // Who answers wrongly has another task, and wins nothing.
+    let (mut rated, wrong): (Vec<(&str, Spread)>, Vec<_>) =
+        rated.partition(|(name, _)| comparison.found(name, true) == 0);
+    let all_wrong = rated.is_empty() && !wrong.is_empty();
     rated.sort_by(|one, other| other.1.mid.total_cmp(&one.1.mid));
     let at = format!("at {} connections", count(f64::from(top)));
     match rated.as_slice() {
+        [] if all_wrong => "No bank that was measured answers rightly".to_owned(),
         [] => "No bank was measured".to_owned(),
         [(name, rate)] => format!("{name} answers {} requests a second {at}", count(rate.mid)),
         [(best, most), .., (last, least)] => {
