@@ -34,7 +34,7 @@ pub struct Opened {
 
 /// Looks at the page from within, once it is drawn.
 const PROBE: &str = r"<script>
-addEventListener('load', () => setTimeout(() => {
+addEventListener('load', () => setTimeout(async () => {
   const style = getComputedStyle(document.documentElement);
   const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
   const curves = JSON.parse(document.getElementById('curves').textContent);
@@ -42,7 +42,10 @@ addEventListener('load', () => setTimeout(() => {
     const canvas = document.querySelector(`#${id} canvas`);
     if (canvas === null) return [];
     const { width, height } = canvas;
-    return canvas.getContext('2d').getImageData(0, 0, width, height).data;
+    const copy = new OffscreenCanvas(width, height);
+    const context = copy.getContext('2d', { willReadFrequently: true });
+    context.drawImage(canvas, 0, 0);
+    return context.getImageData(0, 0, width, height).data;
   };
   const pixels = (data, colour) => {
     let found = 0;
@@ -52,11 +55,22 @@ addEventListener('load', () => setTimeout(() => {
     }
     return found;
   };
-  const drawn = Object.entries(curves).flatMap(([id, { lines }]) => {
-    const data = image(id);
-    const colour = (line) => rgb(style.getPropertyValue(line.colour).trim());
-    return lines.map((line) => [`${id}: ${line.name}`, pixels(data, colour(line))]);
-  });
+  const frame = () => new Promise((done) => setTimeout(done, 60));
+  // One line may lie on another: each is looked at alone, as a click with Ctrl on its name has it.
+  const drawn = [];
+  for (const [id, { lines }] of Object.entries(curves)) {
+    const rows = document.querySelectorAll(`#${id} .u-series`);
+    for (const [place, line] of lines.entries()) {
+      const name = rows[1 + 3 * place]?.querySelector('th');
+      const click = () => name?.dispatchEvent(new MouseEvent('click', { ctrlKey: true }));
+      click();
+      await frame();
+      const colour = rgb(style.getPropertyValue(line.colour).trim());
+      drawn.push([`${id}: ${line.name}`, pixels(image(id), colour)]);
+      click();
+      await frame();
+    }
+  }
   const bars = [...document.querySelectorAll('.track i')].map((bar) => bar.clientWidth);
   const back = getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number);
   parent.postMessage({

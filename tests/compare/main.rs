@@ -166,9 +166,7 @@ fn banks_are_compared_and_the_report_is_drawn() {
         }
     }
     // Fast and wrong is no victory.
-    let title = html.split("<title>").nth(1).unwrap();
-    let title = title.split("</title>").next().unwrap();
-    assert!(!title.contains(liar), "{title}");
+    assert!(!title(&html).contains(liar), "{}", title(&html));
     assert_eq!(raw["method"]["limited"], false);
     assert!(
         html.contains(&format!("<strong>{liar}</strong> is wrong")),
@@ -180,6 +178,12 @@ fn banks_are_compared_and_the_report_is_drawn() {
 
     report_is_drawn(&html);
     report_is_made_again(folder.path(), &html);
+}
+
+/// Which has the headline.
+fn title(html: &str) -> &str {
+    let title = html.split("<title>").nth(1).unwrap();
+    title.split("</title>").next().unwrap()
 }
 
 /// The targets' lines: five of throughput, four of latency.
