@@ -21,6 +21,7 @@ mod process;
 pub mod programs;
 pub mod stack;
 pub mod state;
+pub mod under_load;
 pub mod up;
 
 use std::fmt::Display;

@@ -19,6 +19,7 @@ use xtask::install::{self, Need};
 use xtask::k6::{self, K6};
 use xtask::observe::{self, Observe};
 use xtask::stack::{Driver, Options, Proxy, Sockets};
+use xtask::under_load::{self, UnderLoad};
 use xtask::up::{self, Up};
 
 /// The exit status of `status` when a part has ended.
@@ -63,6 +64,8 @@ enum Task {
     Observe(Observe),
     /// Makes Grafana's dashboards of observability/dashboards
     Dashboards,
+    /// Runs a command, such as a profiler, while a private stack is driven: perf/README.md
+    UnderLoad(UnderLoadArguments),
     /// Brings docker-compose.yml up for real, proves it within its limits, and takes it down
     ComposeTest(ComposeTest),
 }
@@ -79,6 +82,14 @@ struct BenchArguments {
     postgres: Vec<(String, String)>,
     #[command(flatten)]
     stack: StackArguments,
+}
+
+#[derive(Debug, clap::Args)]
+struct UnderLoadArguments {
+    #[command(flatten)]
+    stack: StackArguments,
+    #[command(flatten)]
+    under_load: UnderLoad,
 }
 
 #[derive(Debug, clap::Args)]
@@ -207,6 +218,11 @@ fn run(task: Task) -> Result<ExitCode, Error> {
         }
         Task::Observe(task) => observe::observe(&Home::find()?, &task, interrupts()?.as_ref())?,
         Task::Dashboards => observe::dashboard::write()?,
+        Task::UnderLoad(arguments) => {
+            interrupts()?;
+            let build = arguments.stack.crebito.is_none();
+            under_load::under_load(&arguments.under_load, arguments.stack.options(), build)?;
+        }
         Task::ComposeTest(task) => compose::compose_test(&task, interrupts()?)?,
     }
     Ok(ExitCode::SUCCESS)

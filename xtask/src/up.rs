@@ -75,7 +75,7 @@ fn build_and_start(home: &Home, up: &Up, interrupted: &AtomicBool) -> Result<Sta
     let mut options = up.options.clone();
     if up.build {
         say("Building crebito (cargo build --release)");
-        options.crebito = build()?;
+        options.crebito = build("release")?;
         let revision = ("CREBITO_REVISION".to_owned(), bench::commit());
         options.env.push(revision);
     }
@@ -123,11 +123,11 @@ fn make_way(home: &Home, port: u16) -> Result<(), Error> {
     }
 }
 
-/// Builds the server, and returns the path of its binary in cargo's own words.
-pub(crate) fn build() -> Result<PathBuf, Error> {
+/// Builds the server with a profile, and returns the path of its binary in cargo's own words.
+pub(crate) fn build(profile: &str) -> Result<PathBuf, Error> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--release", "--bin", "crebito"]);
+    command.args(["build", "--profile", profile, "--bin", "crebito"]);
     command
         .arg("--message-format=json-render-diagnostics")
         .current_dir(checkout()?);

@@ -60,19 +60,7 @@ pub(super) fn drive_over(
 }
 
 fn wrk(bench: &Bench, connections: u32, seconds: u32, seed: u32) -> Result<Command, Error> {
-    let mut wrk = Command::new(programs::wrk()?);
-    wrk.arg("--connections").arg(connections.to_string());
-    // Each thread needs one.
-    let threads = bench.threads.min(connections);
-    wrk.arg("--threads").arg(threads.to_string());
-    wrk.arg("--duration")
-        .arg(format!("{seconds}s"))
-        .arg("--timeout")
-        .arg("15s");
-    wrk.arg("--script")
-        .arg(checkout()?.join("perf").join("mix.lua"))
-        .env("SEED", seed.to_string());
-    Ok(wrk)
+    command(connections, bench.threads, &format!("{seconds}s"), seed)
 }
 
 fn run(mut wrk: Command, url: &str, mix: Mix) -> Result<Load, Error> {
@@ -88,4 +76,23 @@ fn run(mut wrk: Command, url: &str, mix: Mix) -> Result<Load, Error> {
         Error::new(format!("wrk failed: {}\n{said}", reason.trim()))
     };
     serde_json::from_str(json.ok_or_else(failed)?).map_err(Error::while_doing("wrk's counts"))
+}
+
+/// wrk with its script; the URL and `MIX` are the caller's to add.
+pub(crate) fn command(
+    connections: u32,
+    threads: u32,
+    duration: &str,
+    seed: u32,
+) -> Result<Command, Error> {
+    let mut wrk = Command::new(programs::wrk()?);
+    wrk.arg("--connections").arg(connections.to_string());
+    // Each thread needs one.
+    let threads = threads.min(connections);
+    wrk.arg("--threads").arg(threads.to_string());
+    wrk.args(["--duration", duration, "--timeout", "15s"]);
+    wrk.arg("--script")
+        .arg(checkout()?.join("perf").join("mix.lua"))
+        .env("SEED", seed.to_string());
+    Ok(wrk)
 }

@@ -12,7 +12,7 @@ mod floor;
 mod idle;
 mod kept;
 mod large;
-mod load;
+pub(crate) mod load;
 mod measure;
 pub mod open;
 mod record;
@@ -49,7 +49,7 @@ pub enum Mix {
 }
 
 impl Mix {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Mix::Contest => "contest",
             Mix::Writes => "writes",
@@ -160,7 +160,7 @@ impl Bench {
 pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Error> {
     install::ensure(&[Need::PostgreSql, Need::Nginx, Need::Wrk])?;
     if build {
-        options.crebito = up::build()?;
+        options.crebito = up::build("release")?;
     }
     let shipped = Variant {
         name: SHIPPED.to_owned(),

@@ -1,0 +1,103 @@
+//! perf/: its scripts are sound, and what they stand on gives a command a stack under load.
+
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use xtask::bench::Mix;
+use xtask::stack::Options;
+use xtask::under_load::{UnderLoad, under_load};
+
+fn top() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn scripts() -> Vec<PathBuf> {
+    let entries = fs::read_dir(top().join("perf")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let scripts = paths.filter(|path| path.extension().is_some_and(|kind| kind == "sh"));
+    scripts.collect()
+}
+
+/// Both outputs, if it ends well.
+fn said(command: &mut Command) -> Result<String, String> {
+    let output = command.current_dir(top()).output().unwrap();
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    if output.status.success() {
+        Ok(text)
+    } else {
+        Err(text)
+    }
+}
+
+#[test]
+fn the_scripts_are_sound() {
+    let scripts = scripts();
+    assert!(scripts.len() >= 6, "{scripts:?}");
+    for script in &scripts {
+        let read = said(Command::new("bash").arg("-n").arg(script));
+        assert_eq!(read.as_deref(), Ok(""), "{}", script.display());
+    }
+    if Command::new("shellcheck")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        eprintln!("skipped: shellcheck is not on this machine (apt-get install shellcheck)");
+        return;
+    }
+    let found = said(Command::new("shellcheck").arg("-x").args(&scripts));
+    assert_eq!(found.as_deref(), Ok(""));
+}
+
+/// A command under a short load, and the figures of its time.
+fn run(command: &str) -> (Result<(), String>, Option<serde_json::Value>) {
+    xtask::say_nothing();
+    let folder = tempfile::tempdir().unwrap();
+    let figures = folder.path().join("figures.json");
+    let task = UnderLoad {
+        connections: 4,
+        mix: Mix::Contest,
+        warm_up: 0,
+        figures: Some(figures.clone()),
+        command: ["sh", "-c", command].map(str::to_owned).into(),
+    };
+    let options = Options::new(env!("CARGO_BIN_EXE_crebito"));
+    let ran = under_load(&task, options, false).map_err(|error| error.to_string());
+    let read = fs::read(&figures).ok();
+    (ran, read.map(|text| serde_json::from_slice(&text).unwrap()))
+}
+
+#[test]
+fn under_load_a_command_finds_the_processes() {
+    let (ran, figures) = run("set -eu; IFS=,; n=0
+         for pid in $NGINX_PIDS,$REPLICA_PIDS,$POSTGRES_PIDS; do kill -0 $pid; n=$((n + 1)); done
+         [ $n -ge 6 ]; IFS=' '
+         for replica in $REPLICAS; do [ -S ${replica#unix:} ]; done
+         sleep 1");
+    assert_eq!(ran, Ok(()));
+    let figures = figures.unwrap();
+    assert!(figures["requests"].as_u64().unwrap() > 0, "{figures}");
+    assert!(figures["seconds"].as_f64().unwrap() >= 1.0, "{figures}");
+    assert!(figures["driver"].is_string());
+}
+
+#[test]
+fn a_command_that_fails_is_named() {
+    let (ran, figures) = run("exit 3");
+    let error = ran.unwrap_err();
+    assert!(error.contains("sh") && error.contains('3'), "{error}");
+    assert!(figures.is_none());
+}
+
+#[test]
+fn the_costliest_frames_are_those_with_time_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let folded = folder.path().join("a.folded");
+    fs::write(&folded, "main;a 10\nmain;a;b c 70\nmain;b c 20\n").unwrap();
+    let script = top().join("perf/costliest.sh");
+    let said = said(Command::new(script).arg(&folded)).unwrap();
+    assert_eq!(said, "  90.0%  b c\n  10.0%  a\n");
+}
