@@ -25,8 +25,10 @@ const POST: &[u8] = b"POST /clientes/3/transacoes HTTP/1.1\r\nHost: localhost:99
 const GET: &[u8] = b"GET /clientes/3/extrato HTTP/1.1\r\nHost: localhost:9999\r\n\r\n";
 
 /// Name, what it is, how many requests one time is for, and the work.
+type Codec = (&'static str, &'static str, usize, fn(usize));
+
 #[rustfmt::skip]
-const CODECS: [(&str, &str, usize, fn(usize)); 9] = [
+const CODECS: [Codec; 9] = [
     ("http-decode", "a POST's head and body found in the bytes", 1, |times| requests(times, POST)),
     ("http-decode-get", "the same of an extrato's GET", 1, |times| requests(times, GET)),
     ("judge", "path and JSON to a transacao, the rules", 1, judge),

@@ -56,7 +56,7 @@ fold() {
         NF > 1 {
             sub(/^[ \t]*[0-9a-f]+ /, "")
             # How one leaves a CPU is always the same.
-            if ($0 ~ /^(__schedule|(io_)?schedule|(io_)?schedule_(hr)?timeout.*|__cond_resched)$/) next
+            if ($0 ~ /^(__schedule|schedule|schedule_(hr)?timeout.*|io_schedule.*)$/) next
             gsub(";", ":")
             stack[thread] = ";" $0 stack[thread]
         }
