@@ -200,7 +200,7 @@ fn build(targets: &mut [Target]) -> Result<(), Error> {
                 Some(path) => path.clone(),
                 None => {
                     say("Building crebito (cargo build --release)");
-                    up::build()?
+                    up::build("release")?
                 }
             };
             variant.options.crebito.clone_from(&path);
