@@ -5,6 +5,9 @@
 mod common;
 mod replica;
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
 use common::{Client, get};
@@ -147,4 +150,60 @@ fn nothing_is_logged_for_a_request_unless_asked() {
     assert_eq!(count(0), count(100));
     let quiet = log(&[("LOG", "error")], |_, _| {});
     assert_eq!(quiet, Vec::<String>::new());
+}
+
+/// What the sources below `folder` log: the level and the message of each macro call.
+fn logged(folder: &Path) -> BTreeSet<(String, String)> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(logged(&path));
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        for after in text.split("log::").skip(1) {
+            let Some((level, call)) = after.split_once("!(") else {
+                continue;
+            };
+            if !["error", "warn", "info", "debug"].contains(&level) {
+                continue;
+            }
+            let mut depth = 1;
+            let closes = |sign: char| {
+                depth += i32::from(sign == '(') - i32::from(sign == ')');
+                depth == 0
+            };
+            let call = &call[..call.find(closes).unwrap()];
+            // The keys come first, then `;`, then the message.
+            let message = call.rsplit('"').nth(1);
+            let message = message.unwrap_or_else(|| panic!("{}: {call}", path.display()));
+            found.insert((level.to_owned(), message.to_owned()));
+        }
+    }
+    found
+}
+
+/// Messages are constant, so that they can be looked for: what varies is in the keys.
+#[test]
+fn every_message_is_in_the_table_of_the_log() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut logged = logged(&top.join("src"));
+    assert!(logged.len() > 10, "{logged:?}");
+    for (_, message) in &logged {
+        assert!(!message.contains('{'), "{message}");
+    }
+    // One call has two levels and messages.
+    for (level, message) in [("info", "request"), ("warn", "slow request")] {
+        logged.insert((level.to_owned(), message.to_owned()));
+    }
+    let document = fs::read_to_string(top.join("docs/metrics.md")).unwrap();
+    let (_, table) = document.split_once("| `msg` | level | when |\n").unwrap();
+    let rows = table.lines().skip(1).take_while(|row| row.starts_with('|'));
+    let said = rows.map(|row| {
+        let mut cells = row.split('|').map(str::trim).skip(1);
+        let message = cells.next().unwrap().trim_matches('`').to_owned();
+        (cells.next().unwrap().to_owned(), message)
+    });
+    assert_eq!(said.collect::<BTreeSet<_>>(), logged);
 }

@@ -16,12 +16,12 @@ pub(super) fn contained<R>(part: impl FnOnce() -> R) -> Option<R> {
     // What `part` shares is either dropped with its connection or guarded by `vital`.
     let result = catch_unwind(AssertUnwindSafe(part)).ok();
     if result.is_none() {
-        log::error!("a panic while a connection was handled: it is closed, the process lives");
+        log::error!(thread = thread(); "a connection is closed after a panic");
     }
     result
 }
 
-/// Runs `part`, of which the process must not outlive a panic.
+/// Runs `part`, of which the process must not outlive a panic; its name is for the log.
 pub(super) fn vital<R>(name: &str, part: impl FnOnce() -> R) -> R {
     match catch_unwind(AssertUnwindSafe(part)) {
         Ok(result) => result,
@@ -42,6 +42,12 @@ pub(super) async fn vital_task<R>(name: &str, task: impl Future<Output = R>) -> 
 }
 
 fn end(name: &str) -> ! {
-    log::error!("a panic in {name}: the process ends, since whose answer is whose is unknown");
+    log::error!(part = name, thread = thread(); "the process ends after a panic");
     std::process::exit(EXIT_STATUS)
+}
+
+/// This thread's name, which is its worker's.
+fn thread() -> String {
+    let thread = std::thread::current();
+    thread.name().unwrap_or("unnamed").to_owned()
 }

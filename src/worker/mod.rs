@@ -60,7 +60,7 @@ pub fn serve(settings: &Settings) -> Result<(), String> {
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
             .stack_size(STACK_BYTES)
-            .spawn(move || fault::vital("a worker", worker))
+            .spawn(move || fault::vital("worker", worker))
             .map_err(|error| format!("a worker's thread cannot be started: {error}"))?;
         threads.push(thread);
         drains.push(drain);
@@ -122,7 +122,8 @@ fn log_start(settings: &Settings, choice: &Choice) {
 
 fn warn_of_plain_link(settings: &Settings) {
     if settings.database.ssl_prefer {
-        log::warn!("sslmode=prefer: TLS is not built in, the link to PostgreSQL is plain");
+        let database = &settings.database;
+        log::warn!(database:%, sslmode = "prefer"; "the link to PostgreSQL is not encrypted");
     }
 }
 
@@ -164,12 +165,12 @@ fn run_worker(
     let worker = Rc::new(Worker::new(index, settings, driver));
     runtime.block_on(async {
         monoio::spawn(fault::vital_task(
-            "the session",
+            "session",
             session::keep(Rc::clone(&worker)),
         ));
         for (bound, admission) in listeners {
             let accepting = listener::accept(Rc::clone(&worker), bound, admission);
-            monoio::spawn(fault::vital_task("a listener", async move {
+            monoio::spawn(fault::vital_task("listener", async move {
                 if let Err(error) = accepting.await {
                     log::error!(worker = index, error:%; "a listener cannot be set up");
                     std::process::exit(fault::EXIT_STATUS);
@@ -179,7 +180,7 @@ fn run_worker(
         monoio::spawn(drain::hear(Rc::clone(&worker), told));
         while !worker.drained() {
             monoio::time::sleep(Duration::from_millis(limits::TICK_MS)).await;
-            fault::vital("the ledger", || worker.tick());
+            fault::vital("ledger", || worker.tick());
         }
     });
     // The kernel may still write to buffers of what is in flight: they must outlive this thread.

@@ -47,12 +47,12 @@ impl Worker {
             Ok(Asked::Transacao(transacao)) => {
                 ticket.topic = Topic::Transacoes;
                 let operation = Operation::new(ticket, came_ms, Kind::Transacao(transacao));
-                return fault::vital("the ledger", || self.submit(operation, now_us));
+                return fault::vital("ledger", || self.submit(operation, now_us));
             }
             Ok(Asked::Extrato(cliente)) => {
                 ticket.topic = Topic::Extrato;
                 let operation = Operation::new(ticket, came_ms, Kind::Extrato(cliente));
-                return fault::vital("the ledger", || self.submit(operation, now_us));
+                return fault::vital("ledger", || self.submit(operation, now_us));
             }
             Ok(Asked::Healthz) => (Topic::Health, What::Healthz),
             Ok(Asked::Health) => (Topic::Health, What::Health),

@@ -108,7 +108,7 @@ where
     );
     let traffic = Rc::new(Traffic::default());
     let departures = send(Rc::clone(worker), Rc::clone(&traffic), link.writer);
-    monoio::spawn(fault::vital_task("the session", departures));
+    monoio::spawn(fault::vital_task("session", departures));
     worker.session_overdue.lower();
     worker.session_found();
     let result = receive(worker, &traffic, link.reader, link.input).await;
