@@ -245,6 +245,8 @@ fn test(arguments: &[String]) -> Result<ExitCode, Error> {
         Need::PostgreSql,
         Need::Nginx,
         Need::NginxStream,
+        Need::Wrk,
+        Need::Chromium,
         Need::Prometheus,
         Need::PostgresExporter,
     ])?;
