@@ -76,3 +76,20 @@ fn the_image_is_empty_but_for_the_server() {
         "only what is named enters the build"
     );
 }
+
+/// cargo refuses a package that lacks what its Cargo.toml names.
+#[test]
+fn the_layer_of_the_dependencies_has_every_bench_that_is_named() {
+    let (dockerfile, manifest) = (file("Dockerfile"), file("Cargo.toml"));
+    let named = manifest.split("[[bench]]").skip(1).map(|rest| {
+        let line = rest.lines().find_map(|line| line.strip_prefix("name = "));
+        line.unwrap().trim_matches('"')
+    });
+    let mut count = 0;
+    for name in named {
+        let path = format!("benches/{name}.rs");
+        assert!(dockerfile.contains(&path), "{path}");
+        count += 1;
+    }
+    assert!(count > 0, "the file is read otherwise");
+}
