@@ -73,8 +73,14 @@ fn files() -> Vec<PathBuf> {
     ]
     .map(|name| top.join(name))
     .into();
-    let mut files =
-        Vec::from(["nginx.conf", "nginx.stream.conf", "Dockerfile"].map(|name| top.join(name)));
+    let mut files: Vec<PathBuf> = [
+        "nginx.conf",
+        "nginx.stream.conf",
+        "postgresql.conf",
+        "Dockerfile",
+    ]
+    .map(|name| top.join(name))
+    .into();
     let scripts = fs::read_dir(top.join(".ci")).into_iter().flatten();
     files.extend(scripts.flatten().map(|entry| entry.path()));
     while let Some(folder) = folders.pop() {

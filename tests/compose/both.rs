@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use crebito::limits;
 use xtask::compose::check_sum;
+use xtask::stack::Postgres;
 
 use crate::composition::{
-    CONTEST, PROD, composition, environment, file, limits as limits_of, merged, services, settings,
-    strings,
+    CONTEST, PROD, composition, environment, file, limits as limits_of, merged, postgres_conf,
+    services, settings, strings,
 };
 
 const BOTH: [&str; 2] = [CONTEST, PROD];
@@ -129,7 +130,7 @@ fn nginx_and_the_replicas_meet_at_the_same_sockets() {
     }
 }
 
-/// What production has beyond `cargo xtask`'s settings, or has otherwise.
+/// What production has beyond postgresql.conf, or has otherwise.
 const PROD_SETTINGS: [&str; 6] = [
     "fsync=on",
     "full_page_writes=on",
@@ -138,30 +139,65 @@ const PROD_SETTINGS: [&str; 6] = [
     "max_wal_senders=4",
     "log_lock_waits=on",
 ];
+/// Of those, what the file has, too.
+const PROD_CHANGES: [&str; 2] = ["wal_level", "max_wal_senders"];
 
 #[test]
-fn postgres_is_set_as_xtask_sets_it() {
-    for (file, own) in [(CONTEST, &[][..]), (PROD, &PROD_SETTINGS)] {
+fn postgres_is_set_by_its_file_and_no_value_stands_twice() {
+    let in_file: Vec<String> = postgres_conf().into_iter().map(|(name, _)| name).collect();
+    for (file, host, own, changes) in [
+        (CONTEST, "./postgresql.conf", &[][..], &[][..]),
+        (PROD, "../postgresql.conf", &PROD_SETTINGS, &PROD_CHANGES),
+    ] {
         let db = &services(file)["db"];
-        let mut found = settings(db);
-        let name_of = |setting: &str| setting.split('=').next().map(str::to_owned);
-        let own_names: Vec<_> = own.iter().map(|setting| name_of(setting)).collect();
-        let mut expected: Vec<String> = xtask::stack::SETTINGS
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .filter(|setting| !own_names.contains(&name_of(setting)))
-            .collect();
-        expected.extend(own.iter().map(|&setting| setting.to_owned()));
+        let inside = "/etc/crebito/postgresql.conf";
+        let mount = format!("{host}:{inside}:ro");
+        assert!(strings(db.get("volumes")).contains(&mount), "{file}");
         // The socket alone.
-        expected.push("listen_addresses=".to_owned());
-        found.sort();
-        expected.sort();
+        let mut expected = vec![
+            format!("config_file={inside}"),
+            "listen_addresses=".to_owned(),
+        ];
+        expected.extend(own.iter().map(|&setting| setting.to_owned()));
+        let found = settings(db);
         assert_eq!(found, expected, "{file}");
+        assert_eq!(
+            strings(db.get("command")).len(),
+            1 + found.len(),
+            "{file}: postgres, and what is read here"
+        );
+        let names = found.iter().filter_map(|setting| setting.split('=').next());
+        let twice: Vec<&str> = names
+            .filter(|name| in_file.iter().any(|other| other == name))
+            .collect();
+        assert_eq!(twice, changes, "{file}");
         let data = environment(db, "PGDATA").unwrap();
         assert!(
             data.starts_with("/var/lib/postgresql/"),
             "{file}: {data} is not in the volume"
         );
+    }
+}
+
+/// The server of `cargo xtask` takes each line, and what it is told beyond them wins.
+#[test]
+fn postgres_takes_every_line_of_its_file() {
+    let in_file = postgres_conf();
+    assert!(in_file.iter().any(|(name, _)| name == "shared_buffers"));
+    let postgres = Postgres::private(&[("checkpoint_timeout", "17min")], &[]).unwrap();
+    let applied = "SELECT name || '=' || setting FROM pg_file_settings
+        WHERE error IS NULL AND applied ORDER BY seqno";
+    let applied = postgres.psql(applied).unwrap();
+    let expected: Vec<String> = in_file
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    assert_eq!(applied.lines().collect::<Vec<_>>(), expected);
+    let told = postgres.psql("SHOW checkpoint_timeout").unwrap();
+    assert_eq!(told, "17min");
+    for durable in ["fsync", "full_page_writes", "synchronous_commit"] {
+        let value = postgres.psql(&format!("SHOW {durable}")).unwrap();
+        assert_eq!(value, "on", "{durable}");
     }
 }
 

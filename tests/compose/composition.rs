@@ -74,6 +74,19 @@ pub fn settings(service: &Service) -> Vec<String> {
     settings.map(str::to_owned).collect()
 }
 
+/// The lines of postgresql.conf, names and values.
+pub fn postgres_conf() -> Vec<(String, String)> {
+    let text = file("postgresql.conf");
+    let lines = text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let pair = |line: &str| {
+        let (name, value) = line.split_once(" = ").unwrap();
+        (name.to_owned(), value.trim_matches('\'').to_owned())
+    };
+    lines.map(pair).collect()
+}
+
 /// As the containers then have them.
 pub fn limits(service: &Service) -> Limits {
     let memory = service["deploy"]["resources"]["limits"]["memory"].as_str();

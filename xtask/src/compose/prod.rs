@@ -24,7 +24,7 @@ use crate::programs;
 /// For an answer, and for the access log, which is written a second late.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What the file refers to.
-const SHARED: [&str; 3] = ["nginx.conf", "seccomp.json", "sql"];
+const SHARED: [&str; 4] = ["nginx.conf", "postgresql.conf", "seccomp.json", "sql"];
 const SECRETS: [&str; 2] = ["postgres_password.txt", "crebito_password.txt"];
 const CERTIFICATE: &str = "secrets/tls_certificate.pem";
 
@@ -280,6 +280,7 @@ not JSON
             "docker-compose.tls.yml",
             "../sql",
             "../nginx.conf",
+            "../postgresql.conf",
             "postgres/bank.sh",
         ] {
             assert!(folder.path().join(name).exists(), "{name}");

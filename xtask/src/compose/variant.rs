@@ -44,7 +44,13 @@ impl Default for Variant {
 /// Replicas in the files.
 const SHIPPED: u8 = 2;
 /// What a composition's file refers to.
-const FILES: [&str; 4] = ["docker-compose.yml", "nginx.conf", "seccomp.json", ".env"];
+const FILES: [&str; 5] = [
+    "docker-compose.yml",
+    "nginx.conf",
+    "postgresql.conf",
+    "seccomp.json",
+    ".env",
+];
 
 /// Where compose is run.
 pub(super) enum Folder {

@@ -36,7 +36,7 @@ pub use groups::Groups;
 pub(crate) use nginx::Nginx;
 pub use options::{Address, Driver, Options, Proxy, Shutdown, Sockets};
 pub(crate) use postgres::Plan;
-pub use postgres::{Postgres, ROLE, SETTINGS, SUPERUSER};
+pub use postgres::{Postgres, ROLE, SUPERUSER};
 pub use replica::Replica;
 pub(crate) use replica::{Slot, get};
 pub(crate) use sql::psql_at;

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use super::Groups;
 use super::options::{Address, Shutdown, Sockets};
 use super::template;
+use crate::checkout::checkout;
 use crate::error::Error;
 use crate::folder::Private;
 use crate::machine::{self, Account};
@@ -28,24 +29,8 @@ const PORT: u16 = 5432;
 /// Longer than a recovery takes; the end of patience, not a measure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What every server gets: durable in full (`fsync`, `full_page_writes` and `synchronous_commit`
-/// stay on), sized for the contest's share of a machine. docker-compose.yml has the same.
-pub const SETTINGS: [(&str, &str); 11] = [
-    ("shared_buffers", "64MB"),
-    ("max_connections", "50"),
-    // No standby and no archive here: the WAL need not carry what only they read.
-    ("wal_level", "minimal"),
-    ("max_wal_senders", "0"),
-    // A checkpoint makes a tail of latencies; recovery after a crash may take seconds for that.
-    ("max_wal_size", "1GB"),
-    ("checkpoint_timeout", "15min"),
-    // Statements of microseconds: neither compilation nor parallel workers ever pay.
-    ("jit", "off"),
-    ("max_parallel_workers_per_gather", "0"),
-    ("huge_pages", "off"),
-    ("timezone", "UTC"),
-    ("log_timezone", "UTC"),
-];
+/// What every server gets, also in a composition: the checkout's, with the reasons.
+const SETTINGS: &str = "postgresql.conf";
 
 /// Where a server is put and what it is told.
 #[derive(Clone, Debug)]
@@ -81,7 +66,7 @@ impl Postgres {
     /// A private server with its own folders, on a Unix socket and on a free port of 127.0.0.1,
     /// with database and role `crebito` and without the bank's schema ([`Postgres::apply_sql`]).
     ///
-    /// `settings` are postgresql.conf's, and win over [`SETTINGS`]. The lines of `hba`
+    /// `settings` win over those of the checkout's postgresql.conf. The lines of `hba`
     /// (pg_hba.conf) come before the defaults, which are: everybody is trusted over the Unix
     /// socket, and needs a SCRAM password over TCP. Role `postgres` is always trusted over the
     /// Unix socket. Makes one server of a fresh cluster; the cluster's template is kept in the
@@ -159,6 +144,7 @@ impl Postgres {
     /// # Errors
     /// It ended instead: the error has the last lines of its log.
     pub fn start(&mut self) -> Result<(), Error> {
+        self.write_settings()?;
         self.write_hba()?;
         let before = fs::metadata(&self.plan.log).map_or(0, |log| log.len());
         let mut command = Command::new(programs::postgresql("postgres")?);
@@ -177,13 +163,7 @@ impl Postgres {
             ""
         };
         command.arg("-c").arg(format!("listen_addresses={listen}"));
-        let defaults = SETTINGS.iter().map(|&(name, value)| (name, value));
-        let own = self
-            .plan
-            .settings
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
-        for (name, value) in defaults.chain(own) {
+        for (name, value) in &self.plan.settings {
             command.arg("-c").arg(format!("{name}={value}"));
         }
         let account = self.account.as_ref();
@@ -239,6 +219,14 @@ impl Postgres {
             .ok()
             .and_then(|before| log.get(before..));
         String::from_utf8_lossy(since.unwrap_or_default()).into_owned()
+    }
+
+    /// In place of initdb's; a copy, as the server's account may not reach the checkout.
+    fn write_settings(&self) -> Result<(), Error> {
+        let shipped = checkout()?.join(SETTINGS);
+        let text = fs::read(&shipped).map_err(Error::while_doing(shipped.display()))?;
+        let path = self.plan.data.join(SETTINGS);
+        fs::write(&path, text).map_err(Error::while_doing(path.display()))
     }
 
     fn write_hba(&self) -> Result<(), Error> {
