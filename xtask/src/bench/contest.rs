@@ -79,9 +79,9 @@ pub(super) fn measure_floor(
     round: u32,
 ) -> Result<Contest, Error> {
     let floor = super::floor::Floor::start(variant)?;
-    let before = used(Some(&floor.groups))?;
+    let before = used(floor.groups.as_deref())?;
     let outcome = open::drive(floor.front.address, &plan(bench, round))?;
-    let after = used(Some(&floor.groups))?;
+    let after = used(floor.groups.as_deref())?;
     Ok(Contest {
         variant: floor_of(variant.options.proxy).to_owned(),
         round,

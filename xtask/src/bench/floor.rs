@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::measure::{of_service, shared};
+use super::measure::{Seen, services, shared};
 use super::record::{Facts, GENERATOR, Record, floor_of};
-use super::{Bench, Variant, load, to_f64, usage};
-use crate::cgroup::Used;
+use super::{Bench, Variant, groups, load, to_f64, usage};
 use crate::checkout::checkout;
 use crate::compose::{CONTEST, Limits};
 use crate::error::Error;
@@ -31,7 +30,7 @@ const BACK: &str = "back";
 /// A floor that runs; it is stopped on drop.
 pub(super) struct Floor {
     pub front: Nginx,
-    pub groups: Arc<Groups>,
+    pub groups: Option<Arc<Groups>>,
     back: Process,
     private: Private,
 }
@@ -42,9 +41,9 @@ impl Floor {
     /// # Errors
     /// NGINX does not start, or limits cannot be set.
     pub fn start(variant: &Variant) -> Result<Floor, Error> {
-        let groups = Arc::new(Groups::create(&shares(variant), variant.limited)?);
+        let groups = groups(&under(variant))?;
         let private = Private::create()?;
-        let back = start_back(&private, &groups)?;
+        let back = start_back(&private, groups.as_deref())?;
         let mut floor = Floor {
             front: Nginx {
                 connections: None,
@@ -54,7 +53,7 @@ impl Floor {
                 folder: private.path().join("nginx"),
                 log: private.path().join("nginx.log"),
                 process: None,
-                groups: Some(Arc::clone(&groups)),
+                groups: groups.clone(),
             },
             groups,
             back,
@@ -69,8 +68,29 @@ impl Floor {
         if let Some(process) = &floor.front.process {
             floor.private.note(process)?;
         }
-        floor.groups.take(BACK, floor.back.pid)?;
+        if let Some(groups) = &floor.groups {
+            groups.take(BACK, floor.back.pid)?;
+        }
         Ok(floor)
+    }
+
+    /// What both and the generator have used so far.
+    ///
+    /// # Errors
+    /// A group cannot be read.
+    pub fn seen(&self) -> Result<Seen, Error> {
+        let front = self.front.process.as_ref().map(|process| process.pid);
+        let of = |pid: Option<u32>| pid.map_or(0, usage::cpu_us);
+        let groups = self.groups.as_deref().map(Groups::used).transpose()?;
+        Ok(Seen {
+            cpu: vec![
+                ("nginx".to_owned(), of(front)),
+                (BACK.to_owned(), of(Some(self.back.pid))),
+                (GENERATOR.to_owned(), usage::ended_children_us()),
+            ],
+            groups: groups.unwrap_or_default(),
+            ..Seen::default()
+        })
     }
 }
 
@@ -84,24 +104,23 @@ impl Drop for Floor {
 /// A fresh floor, and a record for each level of connections.
 pub(super) fn measure(bench: &Bench, variant: &Variant, round: u32) -> Result<Vec<Record>, Error> {
     let floor = Floor::start(variant)?;
-    let under = Variant {
-        shares: shares(variant),
-        ..variant.clone()
-    };
-    levels(bench, &floor, &under, round)
+    levels(bench, &floor, &under(variant), round)
 }
 
-/// What NGINX and what answers behind it may use.
-fn shares(variant: &Variant) -> BTreeMap<String, Limits> {
+/// `variant` with what NGINX and what answers behind it may use.
+fn under(variant: &Variant) -> Variant {
     let nginx = variant.shares.get("nginx").copied().unwrap_or_default();
     let rest = Limits {
         cpu_millis: CONTEST.cpu_millis - nginx.cpu_millis,
         memory_bytes: CONTEST.memory_bytes - nginx.memory_bytes,
     };
-    BTreeMap::from([("nginx".to_owned(), nginx), (BACK.to_owned(), rest)])
+    Variant {
+        shares: BTreeMap::from([("nginx".to_owned(), nginx), (BACK.to_owned(), rest)]),
+        ..variant.clone()
+    }
 }
 
-fn start_back(private: &Private, groups: &Groups) -> Result<Process, Error> {
+fn start_back(private: &Private, groups: Option<&Groups>) -> Result<Process, Error> {
     let folder = private.path().join("back");
     fs::create_dir_all(&folder).map_err(Error::while_doing(folder.display()))?;
     let shipped = checkout()?.join("perf").join("floor.nginx.conf");
@@ -116,7 +135,9 @@ fn start_back(private: &Private, groups: &Groups) -> Result<Process, Error> {
     command.arg("-c").arg(&path).arg("-p").arg(&folder);
     command.arg("-e").arg(&log).arg("-g").arg(global);
     let mut process = Process::start(command, &log, None, Lifetime::Owned(Signal::TERM))?;
-    groups.take(BACK, process.pid)?;
+    if let Some(groups) = groups {
+        groups.take(BACK, process.pid)?;
+    }
     private.note(&process)?;
     let start = Instant::now();
     while !folder.join("api2.sock").exists() {
@@ -138,38 +159,29 @@ fn levels(
     variant: &Variant,
     round: u32,
 ) -> Result<Vec<Record>, Error> {
-    let (groups, proxy) = (&floor.groups, floor.front.proxy);
+    let proxy = floor.front.proxy;
     let url = format!("http://{}", floor.front.address);
     if bench.warm_up > 0 {
         load::drive(bench, &url, 64, bench.warm_up, 1)?;
     }
     let mut records = Vec::new();
     for (level, &connections) in (2..).zip(&bench.connections) {
-        let before = (groups.used()?, usage::ended_children_us());
+        let before = floor.seen()?;
         let load = load::drive(bench, &url, connections, bench.seconds, level)?;
-        let after = (groups.used()?, usage::ended_children_us());
+        let after = floor.seen()?;
         if load.statuses.keys().any(|status| *status != 200) {
             return Err(Error::new(format!(
                 "the floor answered {:?}",
                 load.statuses
             )));
         }
-        let none = Used::default();
-        let part = |name: &str| {
-            let used = (
-                before.0.get(name).unwrap_or(&none),
-                after.0.get(name).unwrap_or(&none),
-            );
-            of_service(name, 0, &load, Some(used), None)
-        };
-        let generator = of_service(GENERATOR, after.1 - before.1, &load, None, None);
         records.push(Record {
             variant: floor_of(proxy).to_owned(),
             round,
             connections,
             facts: Facts::of_floor(proxy),
             requests_per_second: to_f64(load.requests) * 1e6 / to_f64(load.duration_us),
-            services: shared(vec![part("nginx"), part(BACK), generator], variant),
+            services: shared(services(&before, &after, &load), variant),
             flights_per_second: None,
             operations_per_flight: None,
             largest_flight: None,

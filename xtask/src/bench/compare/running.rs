@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::super::floor::Floor;
 use super::super::measure::{self, Seen};
-use super::super::record::{Facts, GENERATOR};
+use super::super::record::Facts;
 use super::super::variant::Variant;
-use super::super::{check, groups, usage};
+use super::super::{check, groups};
 use super::description::Description;
 use super::foreign::Foreign;
 use crate::error::Error;
@@ -79,16 +79,7 @@ impl Running {
         match self {
             Running::Stack(stack, groups) => measure::seen(stack, groups.as_deref()),
             Running::Foreign(foreign) => foreign.seen(),
-            Running::Floor(floor) => {
-                let groups = floor.groups.used()?;
-                let mut cpu: Vec<_> = groups.keys().map(|name| (name.clone(), 0)).collect();
-                cpu.push((GENERATOR.to_owned(), usage::ended_children_us()));
-                Ok(Seen {
-                    cpu,
-                    groups,
-                    ..Seen::default()
-                })
-            }
+            Running::Floor(floor) => floor.seen(),
         }
     }
 
