@@ -1,15 +1,13 @@
 //! The ceiling of a server that makes one call for each transacao: pgbench on the very procedure,
 //! with the database's own share and nothing else in the way.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
 use super::load::Load;
-use super::measure::{of_service, shared};
-use super::record::{CEILING, Facts, Record};
-use super::{Bench, Variant, check, groups, to_f64};
-use crate::cgroup::Used;
+use super::measure::{Seen, services, shared};
+use super::record::{CEILING, Facts, GENERATOR, Record};
+use super::{Bench, Variant, check, groups, to_f64, usage};
 use crate::error::Error;
 use crate::programs;
 use crate::stack::{Groups, ROLE, Stack};
@@ -40,15 +38,11 @@ pub(super) fn measure(bench: &Bench, shipped: &Variant, round: u32) -> Result<Ve
     fs::write(&script, SCRIPT).map_err(Error::while_doing(script.display()))?;
     let mut records = Vec::new();
     for connections in CLIENTS {
-        let used = || {
-            groups
-                .as_deref()
-                .map_or_else(|| Ok(BTreeMap::new()), Groups::used)
-        };
-        let before = used()?;
+        let before = seen(&stack, groups.as_deref())?;
         let mut pgbench = Command::new(programs::postgresql("pgbench")?);
         pgbench
-            .args(["--no-vacuum", "--protocol=prepared", "--jobs=1"])
+            .args(["--no-vacuum", "--protocol=prepared"])
+            .arg(format!("--jobs={}", bench.threads.min(connections)))
             .arg(format!("--client={connections}"))
             .arg(format!("--time={}", bench.seconds))
             .arg(format!("--username={ROLE}"))
@@ -62,13 +56,8 @@ pub(super) fn measure(bench: &Bench, shipped: &Variant, round: u32) -> Result<Ve
         if !output.status.success() {
             return Err(Error::of_program("pgbench", &output));
         }
-        let after = used()?;
+        let after = seen(&stack, groups.as_deref())?;
         let load = read(&String::from_utf8_lossy(&output.stdout), bench.seconds)?;
-        let none = Used::default();
-        let db = (
-            before.get("db").unwrap_or(&none),
-            after.get("db").unwrap_or(&none),
-        );
         let check = check::check(&stack, 0, u64::MAX)?;
         records.push(Record {
             variant: CEILING.to_owned(),
@@ -76,7 +65,7 @@ pub(super) fn measure(bench: &Bench, shipped: &Variant, round: u32) -> Result<Ve
             connections,
             facts: Facts::default(),
             requests_per_second: to_f64(load.requests) * 1e6 / to_f64(load.duration_us),
-            services: shared(vec![of_service("db", 0, &load, Some(db), None)], shipped),
+            services: shared(services(&before, &after, &load), shipped),
             flights_per_second: None,
             operations_per_flight: None,
             largest_flight: None,
@@ -85,6 +74,19 @@ pub(super) fn measure(bench: &Bench, shipped: &Variant, round: u32) -> Result<Ve
         });
     }
     Ok(records)
+}
+
+/// What the database and pgbench have used so far. The rest of the stack is idle.
+fn seen(stack: &Stack, groups: Option<&Groups>) -> Result<Seen, Error> {
+    let db_us = stack.postgres_pid().map_or(0, usage::cpu_us);
+    Ok(Seen {
+        cpu: vec![
+            ("db".to_owned(), db_us),
+            (GENERATOR.to_owned(), usage::ended_children_us()),
+        ],
+        groups: groups.map(Groups::used).transpose()?.unwrap_or_default(),
+        ..Seen::default()
+    })
 }
 
 /// What pgbench says at its end. It has no percentiles: its mean stands for the median.

@@ -62,9 +62,11 @@ pub(super) fn now() -> u64 {
 /// All that was asked for, however it was asked.
 pub(super) fn settings(bench: &Bench, shipped: &Variant) -> Value {
     let options = &shipped.options;
+    let crebito = fs::canonicalize(&options.crebito).unwrap_or_else(|_| options.crebito.clone());
     json!({
         "bench": bench,
         "mix": bench.mix().as_str(),
+        "crebito": crebito.display().to_string(),
         "replicas": options.replicas,
         "workers": options.workers,
         "driver": options.driver.as_str(),
