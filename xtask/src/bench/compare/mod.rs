@@ -37,10 +37,10 @@ use visit::Loads;
 /// Compares banks: the same loads against each in turn, and one HTML file to show
 ///
 /// A target is http://HOST:PORT, a FILE.toml (docs/compare.md), or one that is shipped: `crebito`;
-/// `floor`, NGINX that answers by itself; `ceiling`, pgbench on the procedure for one transacao; or
-/// crebito with something changed, joined by `+`: `stream`, `tcp`, `unix`, `epoll`, `io_uring`,
-/// `relaxed`, `reckless`, `unpaused`, `unbatched`, `unlimited`, or `NAME=VALUE` as
-/// `cargo xtask bench --against` takes it.
+/// `floor`, NGINX that answers by itself, or `floor+stream`, behind one that passes bytes;
+/// `ceiling`, pgbench on the procedure for one transacao; or crebito with something changed, joined
+/// by `+`: `stream`, `tcp`, `unix`, `epoll`, `io_uring`, `relaxed`, `reckless`, `unpaused`,
+/// `unbatched`, `unlimited`, or `NAME=VALUE` as `cargo xtask bench --against` takes it.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Compare {
     /// What is compared

@@ -55,6 +55,11 @@ impl Target {
         match typed {
             "crebito" => return Ok(own("crebito", Kind::Bank)),
             "floor" => return Ok(own("NGINX alone", Kind::Floor)),
+            "floor+stream" => {
+                let kind = Kind::Floor(Box::new(shipped.changed("proxy=stream")?));
+                let name = "NGINX alone, stream".to_owned();
+                return Ok(Target { name, kind });
+            }
             "ceiling" => return Ok(own("pgbench", Kind::Ceiling)),
             _ => {}
         }
@@ -95,16 +100,19 @@ impl Target {
     pub fn about(&self) -> About {
         let (role, what) = match &self.kind {
             Kind::Bank(variant) => (Role::Bank, in_words(variant)),
-            Kind::Floor(_) => (
+            Kind::Floor(variant) => (
                 Role::Floor,
-                "the floor under every bank: NGINX in front of one that answers a constant, and no \
-                 database"
-                    .to_owned(),
+                format!(
+                    "the floor under every bank: {} in front of one that answers a constant, and \
+                     no database",
+                    nginx_in_words(variant.options.proxy)
+                ),
             ),
             Kind::Ceiling(_) => (
                 Role::Ceiling,
                 "the ceiling of a bank that makes one call for each transacao: pgbench on that \
-                 procedure, the database alone".to_owned(),
+                 procedure, the database alone"
+                    .to_owned(),
             ),
             Kind::Foreign(description) => (Role::Bank, description.in_words()),
         };
@@ -138,19 +146,23 @@ pub(super) fn told_apart(targets: &mut [Target]) {
 fn known_targets() -> String {
     let names: Vec<&str> = CHANGES.iter().map(|(name, _)| *name).collect();
     format!(
-        "no such target. A target is http://HOST:PORT, a FILE.toml, crebito, floor, ceiling, or \
-         what is changed of crebito, several joined by +: {}, or NAME=VALUE as `cargo xtask bench \
-         --against` takes it",
+        "no such target. A target is http://HOST:PORT, a FILE.toml, crebito, floor, floor+stream, \
+         ceiling, or what is changed of crebito, several joined by +: {}, or NAME=VALUE as `cargo \
+         xtask bench --against` takes it",
         names.join(", ")
     )
 }
 
-fn in_words(variant: &Variant) -> String {
-    let options = &variant.options;
-    let proxy = match options.proxy {
+fn nginx_in_words(proxy: Proxy) -> &'static str {
+    match proxy {
         Proxy::Http => "NGINX",
         Proxy::Stream => "NGINX as a pipe of bytes",
-    };
+    }
+}
+
+fn in_words(variant: &Variant) -> String {
+    let options = &variant.options;
+    let proxy = nginx_in_words(options.proxy);
     let sockets = match options.sockets {
         Sockets::Unix => "Unix sockets",
         Sockets::Tcp => "TCP",
@@ -211,6 +223,7 @@ mod tests {
         check("unlimited", "crebito unlimited", "without limits");
         check("PAUSE_US=9", "crebito PAUSE_US=9", "PAUSE_US=9");
         check("floor", "NGINX alone", "no database");
+        check("floor+stream", "NGINX alone, stream", "a pipe of bytes in");
         check("ceiling", "pgbench", "the ceiling");
         check("http://there:1", "there:1", "http://there:1");
         for typed in ["nothing", "driver=none", "epoll+", "none.toml", ""] {
