@@ -30,12 +30,17 @@ pub(crate) struct Private {
 
 impl Private {
     pub fn create() -> Result<Private, Error> {
-        let base = base()?;
-        sweep(&base);
+        Private::create_in(&base()?)
+    }
+
+    /// One in a folder that is open to other accounts, for what is too large for a temporary
+    /// folder. Its path may be too long for sockets.
+    pub fn create_in(base: &Path) -> Result<Private, Error> {
+        sweep(base);
         let made = tempfile::Builder::new()
             .prefix(PREFIX)
             .rand_bytes(6)
-            .tempdir_in(&base);
+            .tempdir_in(base);
         let path = made.map_err(Error::while_doing(base.display()))?.keep();
         let private = Private { path };
         let me = std::process::id();

@@ -132,6 +132,14 @@ impl Home {
         Ok(self.folder.join(name))
     }
 
+    /// The folder that the data is in, which is made: on a disk, and open to PostgreSQL's account.
+    pub(crate) fn data_folder(&self) -> Result<PathBuf, Error> {
+        self.make_folder()?;
+        let folder = self.data.parent().unwrap_or(&self.folder);
+        fs::create_dir_all(folder).map_err(Error::while_doing(folder.display()))?;
+        Ok(folder.to_owned())
+    }
+
     fn make_folder(&self) -> Result<(), Error> {
         fs::create_dir_all(&self.folder).map_err(|reason| self.advised(&self.folder, &reason))
     }

@@ -37,7 +37,7 @@ const SMALL: Size = Size {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Large {
     /// Instead: five clientes against a million with fifty million transacoes, of whom some are
-    /// active, or all; and one extrato in either bank. Takes 10 GB of disk for a while
+    /// active, or all; and one extrato in either bank. Takes 10 GB of .crebito for a while
     #[arg(long, conflicts_with_all = ["contest", "connections", "beside", "against", "idle"])]
     large: bool,
     /// So many clientes
@@ -88,9 +88,13 @@ struct Bank {
     data: Data,
     stack: Stack,
     groups: Option<Arc<Groups>>,
-    /// Transacoes answered with 200, and at most so many more that were made.
+    /// Transacoes that it is known to have.
+    rows: u64,
+    /// Answered with 200 since then, and at most so many more that were made.
     applied: u64,
     unread_max: u64,
+    /// After each load.
+    checks: Vec<Check>,
 }
 
 /// Measures, prints the figures, and holds both databases against the answers.
@@ -120,15 +124,18 @@ pub(super) fn bench(bench: &Bench, shipped: &Variant) -> Result<(), Error> {
         format!("{} of {}", active.clientes, size.clientes),
         format!("all of {}", size.clientes),
     ];
+    // While both are as large as their names say: the other loads add transacoes.
+    for round in 1..=bench.rounds {
+        levels.push(small.extratos(bench, round, five)?);
+        levels.push(large.extratos(bench, round, five)?);
+    }
     for round in 1..=bench.rounds {
         let [of_five, of_active, of_all] = &names;
         levels.push(small.measure(bench, of_five, round, five)?);
         levels.push(large.measure(bench, of_active, round, active)?);
         levels.push(large.measure(bench, of_all, round, all)?);
-        levels.push(small.extratos(bench, SMALL, round, five)?);
-        levels.push(large.extratos(bench, size, round, five)?);
     }
-    let checks = [small.close()?, large.close()?];
+    let checks = [small.close()?, large.close()?].concat();
     if bench.json {
         let text = serde_json::to_string_pretty(&(&levels, &checks));
         println!("{}", text.map_err(Error::while_doing("the figures"))?);
@@ -153,11 +160,13 @@ impl Bank {
             stack.psql(sql)?;
         }
         Ok(Bank {
+            rows: data.rows,
             data,
             stack,
             groups: options.groups,
             applied: 0,
             unread_max: 0,
+            checks: Vec::new(),
         })
     }
 
@@ -172,10 +181,12 @@ impl Bank {
         let mix = bench.mix();
         if bench.warm_up > 0 {
             self.drive(bench, (BUSY, bench.warm_up), 2 * round, spread, mix)?;
+            self.settle()?;
         }
         let before = self.used()?;
         let load = self.drive(bench, (BUSY, bench.seconds), 2 * round + 1, spread, mix)?;
         let after = self.used()?;
+        self.settle()?;
         Ok(Level {
             name: name.to_owned(),
             round,
@@ -185,20 +196,14 @@ impl Bank {
     }
 
     /// One extrato after the other, of clientes whose pages are in memory.
-    fn extratos(
-        &mut self,
-        bench: &Bench,
-        size: Size,
-        round: u32,
-        spread: Spread,
-    ) -> Result<Level, Error> {
+    fn extratos(&mut self, bench: &Bench, round: u32, spread: Spread) -> Result<Level, Error> {
         self.drive(bench, (1, 1), 2 * round, spread, Mix::Extratos)?;
         let before = self.used()?;
         let asked = (1, bench.seconds);
         let load = self.drive(bench, asked, 2 * round + 1, spread, Mix::Extratos)?;
         let after = self.used()?;
         Ok(Level {
-            name: extrato_of(size),
+            name: format!("an extrato, {} rows", self.rows),
             round,
             db: of_service("db", 0, &load, before.as_ref().zip(after.as_ref()), None),
             load,
@@ -217,8 +222,26 @@ impl Bank {
         let load = drive_over(bench, asked, seed, spread, mix)?;
         thread::sleep(AFTER);
         self.applied += load.applied;
-        self.unread_max += u64::from(connections);
+        if mix != Mix::Extratos {
+            self.unread_max += u64::from(connections);
+        }
         Ok(load)
+    }
+
+    /// What was left unread is known now; the next load has its own. The clientes' own counts are
+    /// asked, one pass over their table; [`Bank::close`] holds those against the transacoes.
+    fn settle(&mut self) -> Result<(), Error> {
+        let said = self.stack.psql("SELECT sum(n) FROM banco.clientes")?;
+        let check = Check {
+            wrong_clientes: 0,
+            rows: said.parse().map_err(Error::while_doing(said))?,
+            answered: self.rows + self.applied,
+            unread_max: self.unread_max,
+        };
+        self.rows = check.rows.max(check.answered);
+        (self.applied, self.unread_max) = (0, 0);
+        self.checks.push(check);
+        Ok(())
     }
 
     fn used(&self) -> Result<Option<crate::cgroup::Used>, Error> {
@@ -226,17 +249,15 @@ impl Bank {
         Ok(used.and_then(|used| used.get("db").copied()))
     }
 
-    /// Stops all, and looks at every cliente.
-    fn close(mut self) -> Result<Check, Error> {
+    /// Stops all, and looks at every cliente; with the checks after each load.
+    fn close(mut self) -> Result<Vec<Check>, Error> {
         self.stack.stop_postgres(Shutdown::Fast);
         drop(self.stack);
-        let answered = self.data.rows + self.applied;
-        self.data.check(answered, self.unread_max)
+        let answered = self.rows + self.applied;
+        let last = self.data.check(answered, self.unread_max)?;
+        self.checks.push(last);
+        Ok(self.checks)
     }
-}
-
-fn extrato_of(size: Size) -> String {
-    format!("an extrato, {} rows", size.rows)
 }
 
 fn table(shipped: &Variant, levels: &[Level]) -> String {
@@ -278,7 +299,7 @@ fn table(shipped: &Variant, levels: &[Level]) -> String {
         );
         rates.push((name, median(own().map(rate)), p50_ms));
     }
-    if let [five, active, all, small, large] = rates.as_slice() {
+    if let [small, large, five, active, all] = rates.as_slice() {
         let _ = writeln!(text);
         for of in [active, all] {
             let _ = writeln!(text, "{} / {} = {:.2}", of.0, five.0, of.1 / five.1);

@@ -10,6 +10,7 @@ use crate::bench::record::Check;
 use crate::checkout::checkout;
 use crate::error::Error;
 use crate::folder::Private;
+use crate::home::Home;
 use crate::process::Lifetime;
 use crate::say;
 use crate::stack::{Plan, Postgres, Shutdown, Sockets};
@@ -44,7 +45,11 @@ impl Data {
     /// # Errors
     /// PostgreSQL does not start, or what is in the folder is another size.
     pub fn at(folder: Option<&Path>, size: Size) -> Result<Data, Error> {
-        let private = folder.is_none().then(Private::create).transpose()?;
+        // Where the stack's own data is: a temporary folder may be memory.
+        let private = match folder {
+            None => Some(Private::create_in(&Home::find()?.data_folder()?)?),
+            Some(_) => None,
+        };
         let own = private.as_ref().map(|private| private.path().join("data"));
         let folder = folder.map(Path::to_owned).or(own).unwrap_or_default();
         let mut data = Data {
