@@ -151,6 +151,16 @@ fn data_survives_and_fresh_starts_empty() {
     assert_eq!(credit(&second), r#"{"limite":100000,"saldo":14}"#);
     down::down(&own.home).unwrap();
 
+    // What cannot start removes nothing.
+    let error = own.up(|asked| {
+        asked.fresh = true;
+        asked.options.crebito = "/nowhere/crebito".into();
+    });
+    assert!(error.unwrap_err().to_string().contains("/nowhere/crebito"));
+    let again = own.up(|_| ()).unwrap();
+    assert_eq!(credit(&again), r#"{"limite":100000,"saldo":21}"#);
+    down::down(&own.home).unwrap();
+
     let third = own.up(|asked| asked.fresh = true).unwrap();
     assert_eq!(credit(&third), r#"{"limite":100000,"saldo":7}"#);
     down::clean(&own.home).unwrap();

@@ -79,6 +79,9 @@ fn build_and_start(home: &Home, up: &Up, interrupted: &AtomicBool) -> Result<Sta
         let revision = ("CREBITO_REVISION".to_owned(), bench::commit());
         options.env.push(revision);
     }
+    // What would not start is no reason to remove the data.
+    fs::metadata(&options.crebito).map_err(Error::while_doing(options.crebito.display()))?;
+    go_on(interrupted)?;
     home.make()?;
     if up.fresh {
         home.remove_data()?;

@@ -118,6 +118,8 @@ fn command(
     }
     if !options.dashboard {
         k6.env("K6_WEB_DASHBOARD_PORT", "-1");
+    } else if env::var_os("K6_WEB_DASHBOARD_HOST").is_none() {
+        k6.env("K6_WEB_DASHBOARD_HOST", "127.0.0.1");
     }
     let (stats, wanted) = TREND_STATS;
     if env::var_os(stats).is_none() {

@@ -118,7 +118,7 @@ fn invite(observer: &Observer, targets: &Targets) {
     say(format_args!("Prometheus: {url}"));
     say(format_args!("    the dashboards, drawn: {url}/user/"));
     say(format_args!(
-        "    what it asks: {url}/targets, alerts: {url}/alerts"
+        "    what it asks: {url}/api/v1/targets, alerts: {url}/api/v1/alerts"
     ));
     say(format_args!(
         "    `cargo xtask k6` streams its own metrics to it"
