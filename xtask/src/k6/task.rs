@@ -9,11 +9,13 @@ use std::time::Duration;
 use super::{OUT, Options, Scenario, run};
 use crate::error::Error;
 use crate::home::Home;
+use crate::machine;
 use crate::observe;
 use crate::say;
 
 /// Where the live dashboard is, with [`Mode::Dev`].
 const DASHBOARD: &str = "http://localhost:5665";
+const DASHBOARD_PORT: u16 = 5665;
 
 /// What becomes of a run's figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -99,6 +101,12 @@ pub fn task(task: &K6) -> Result<(), Error> {
     reach(&url)?;
     let options = task.options()?;
     if options.dashboard {
+        if let Some(holder) = machine::port_holder(DASHBOARD_PORT) {
+            return Err(Error::new(format!(
+                "port {DASHBOARD_PORT}, where k6 draws, is in use by {holder}: stop that, or run \
+                 with --mode prod, which draws into a file"
+            )));
+        }
         say(format_args!("While it runs: {DASHBOARD}"));
     }
     for (name, out) in &options.env {
