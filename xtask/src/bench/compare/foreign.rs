@@ -76,13 +76,16 @@ impl Foreign {
         let patience = Duration::from_secs(self.description.ready_seconds);
         while !self.answers() {
             let ended = self.process.as_mut().and_then(Process::ended).flatten();
-            let failed = ended.is_some_and(|status| !status.success());
-            if failed || start.elapsed() > patience {
+            let failed = ended.filter(|status| !status.success());
+            if failed.is_some() || start.elapsed() > patience {
                 let ready = format!("{}{}", self.description.url, self.description.ready);
-                return Err(Error::new(format!(
-                    "{ready} is not answered with 200\n{}",
-                    tail(self.log.path(), 20)
-                )));
+                let why = match failed {
+                    Some(status) => format!(": what `start` began has ended ({status})"),
+                    None => format!(" within {} s", patience.as_secs()),
+                };
+                let said = tail(self.log.path(), 20);
+                let sentence = format!("{ready} is not answered with 200{why}\n{said}");
+                return Err(Error::new(sentence.trim_end()));
             }
             thread::sleep(Duration::from_millis(50));
         }
