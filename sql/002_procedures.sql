@@ -129,18 +129,11 @@ BEGIN
     END LOOP;
 
     -- All are locked by now: in which order they are written is no matter.
-    IF cardinality(mudados) <= 8 THEN
-        FOR p IN 1 .. cardinality(mudados) LOOP
-            UPDATE banco.clientes AS c SET saldo = saldos[p], n = contagens[p]
-            WHERE c.id = mudados[p];
-        END LOOP;
-    ELSE
-        UPDATE banco.clientes AS c SET saldo = u.s, n = u.n
-        FROM (
-            SELECT unnest(mudados) AS id, unnest(saldos) AS s, unnest(contagens) AS n
-        ) AS u
-        WHERE c.id = u.id;
-    END IF;
+    UPDATE banco.clientes AS c SET saldo = u.s, n = u.n
+    FROM (
+        SELECT unnest(mudados) AS id, unnest(saldos) AS s, unnest(contagens) AS n
+    ) AS u
+    WHERE c.id = u.id;
 
     -- Read after the last lock: later in any cliente's order is never earlier in time.
     agora := clock_timestamp();

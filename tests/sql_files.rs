@@ -84,7 +84,7 @@ fn a_written_transacao_is_never_changed() {
     let all: Vec<String> = files.into_iter().flat_map(|(_, words)| words).collect();
     let count = |wanted: &str| all.join(" ").matches(wanted).count();
     assert_eq!(count("insert into banco.transacoes "), 2);
-    assert_eq!(count("update banco.clientes "), 3);
+    assert_eq!(count("update banco.clientes "), 2);
     assert_eq!(count("create or replace function "), 4);
 }
 
