@@ -23,6 +23,7 @@ pub mod stack;
 pub mod state;
 pub mod under_load;
 pub mod up;
+mod url;
 
 use std::fmt::Display;
 use std::io::{self, Write};

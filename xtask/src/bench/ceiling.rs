@@ -4,10 +4,11 @@
 use std::fs;
 use std::process::Command;
 
+use super::fresh::fresh;
 use super::load::Load;
 use super::measure::{Seen, services, shared};
 use super::record::{CEILING, Facts, GENERATOR, Record};
-use super::{Bench, Variant, check, groups, to_f64, usage};
+use super::{Bench, Variant, check, usage};
 use crate::error::Error;
 use crate::programs;
 use crate::stack::{Groups, ROLE, Stack};
@@ -24,15 +25,8 @@ CASE WHEN :debit < 3 THEN 'd' ELSE 'c' END, 'descricao');
 
 /// A fresh database, and a record for each number of sessions.
 pub(super) fn measure(bench: &Bench, shipped: &Variant, round: u32) -> Result<Vec<Record>, Error> {
-    let mut options = shipped.stack_options();
-    options.groups = groups(shipped)?;
-    let groups = options.groups.clone();
     // Its replicas and NGINX are idle: they cost nothing.
-    let stack = Stack::private(&options)?;
-    if let Some(sql) = shipped.store.sql() {
-        stack.psql(sql)?;
-    }
-    stack.sync_data()?;
+    let (stack, groups) = fresh(shipped)?;
     let folder = tempfile::tempdir().map_err(Error::while_doing("a temporary folder"))?;
     let script = folder.path().join("transacao.sql");
     fs::write(&script, SCRIPT).map_err(Error::while_doing(script.display()))?;
@@ -64,7 +58,7 @@ pub(super) fn measure(bench: &Bench, shipped: &Variant, round: u32) -> Result<Ve
             round,
             connections,
             facts: Facts::default(),
-            requests_per_second: to_f64(load.requests) * 1e6 / to_f64(load.duration_us),
+            requests_per_second: load.requests_per_second(),
             services: shared(services(&before, &after, &load), shipped),
             flights_per_second: None,
             operations_per_flight: None,

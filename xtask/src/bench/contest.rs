@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::fresh::fresh;
 use super::open::{self, Outcome, Plan};
 use super::record::{Facts, floor_of, is_floor};
-use super::{Bench, Variant, check, groups, to_f64};
+use super::{Bench, Variant, check, to_f64};
 use crate::cgroup::Used;
 use crate::error::Error;
-use crate::stack::{Groups, Stack};
+use crate::stack::Groups;
 
 /// One run of the load.
 #[derive(Clone, Debug, Serialize)]
@@ -49,14 +50,7 @@ fn plan(bench: &Bench, round: u32) -> Plan {
 
 /// A fresh stack under the load.
 pub(super) fn measure(bench: &Bench, variant: &Variant, round: u32) -> Result<Contest, Error> {
-    let mut options = variant.stack_options();
-    options.groups = groups(variant)?;
-    let groups = options.groups.clone();
-    let stack = Stack::private(&options)?;
-    if let Some(sql) = variant.store.sql() {
-        stack.psql(sql)?;
-    }
-    stack.sync_data()?;
+    let (stack, groups) = fresh(variant)?;
     let before = used(groups.as_deref())?;
     let outcome = open::drive(stack.address(), &plan(bench, round))?;
     let after = used(groups.as_deref())?;

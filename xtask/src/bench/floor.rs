@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::fresh::groups;
 use super::measure::{Seen, services, shared};
 use super::record::{Facts, GENERATOR, Record, floor_of};
-use super::{Bench, Variant, groups, load, to_f64, usage};
+use super::{Bench, Variant, load, usage};
 use crate::checkout::checkout;
 use crate::compose::{CONTEST, Limits};
 use crate::error::Error;
@@ -180,7 +181,7 @@ fn levels(
             round,
             connections,
             facts: Facts::of_floor(proxy),
-            requests_per_second: to_f64(load.requests) * 1e6 / to_f64(load.duration_us),
+            requests_per_second: load.requests_per_second(),
             services: shared(services(&before, &after, &load), variant),
             flights_per_second: None,
             operations_per_flight: None,

@@ -54,7 +54,7 @@ struct Memory {
 
 impl Round {
     fn ratio(&self) -> f64 {
-        rate(&self.among) / rate(&self.alone)
+        self.among.requests_per_second() / self.alone.requests_per_second()
     }
 
     fn holds(&self) -> bool {
@@ -184,10 +184,6 @@ fn memory(bench: &Bench, variant: &Variant, all: u32) -> Result<Memory, Error> {
     }
 }
 
-fn rate(load: &Load) -> f64 {
-    to_f64(load.requests) * 1e6 / to_f64(load.duration_us)
-}
-
 fn table(variants: &[Variant], rounds: &[Round], all: u32) -> String {
     let mut text = format!(
         "commit {}; no limits; {} rounds, their medians\n\n{:<24}{:<26}{:>12}{:>10}{:>10}\n",
@@ -210,7 +206,7 @@ fn table(variants: &[Variant], rounds: &[Round], all: u32) -> String {
             let _ = writeln!(
                 text,
                 "{name:<24}{busy:<26}{:>12.0}{:>10.2}{:>10.2}",
-                of(&|round| rate(load(round))),
+                of(&|round| load(round).requests_per_second()),
                 of(&|round| ms(load(round).p50_us)),
                 of(&|round| ms(load(round).p99_us)),
             );

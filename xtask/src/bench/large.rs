@@ -13,12 +13,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::fresh::groups;
 use super::load::{Load, Spread, drive_over};
 use super::measure::of_service;
 use super::record::{Check, Service};
 use super::report::commit;
 use super::rounds::median;
-use super::{Bench, Mix, Variant, groups, to_f64};
+use super::{Bench, Mix, Variant, to_f64};
 use crate::error::Error;
 use crate::stack::{Groups, Shutdown, Stack};
 use data::{Data, Size};
@@ -281,8 +282,7 @@ fn table(shipped: &Variant, levels: &[Level]) -> String {
     let mut rates: Vec<(&str, f64, f64)> = Vec::new();
     for Level { name, .. } in levels.iter().filter(|level| level.round == 1) {
         let own = || levels.iter().filter(|level| level.name == *name);
-        let rate =
-            |level: &Level| to_f64(level.load.requests) * 1e6 / to_f64(level.load.duration_us);
+        let rate = |level: &Level| level.load.requests_per_second();
         let p50_ms = median(own().map(|level| to_f64(level.load.p50_us) / 1e3));
         let (least, most) = (
             own().map(rate).fold(f64::MAX, f64::min),

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bench, Mix};
+use super::{Bench, Mix, to_f64};
 use crate::checkout::checkout;
 use crate::error::Error;
 use crate::programs;
@@ -24,6 +24,16 @@ pub(super) struct Load {
     pub socket_errors: u64,
     /// How often each status was answered.
     pub statuses: BTreeMap<u16, u64>,
+}
+
+impl Load {
+    pub fn seconds(&self) -> f64 {
+        to_f64(self.duration_us) / 1e6
+    }
+
+    pub fn requests_per_second(&self) -> f64 {
+        to_f64(self.requests) / self.seconds()
+    }
 }
 
 /// Who is asked about: so many clientes, so many ids apart, from 1 on.

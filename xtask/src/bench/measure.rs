@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
+use super::fresh::fresh;
 use super::record::{Facts, GENERATOR, Largest, Record, Service};
-use super::{Bench, Variant, check, groups, load, to_f64, usage};
+use super::{Bench, Variant, check, load, to_f64, usage};
 use crate::cgroup::Used;
 use crate::error::Error;
 use crate::stack::{Groups, Stack, get};
@@ -15,14 +16,7 @@ pub(super) const AFTER: Duration = Duration::from_millis(500);
 
 /// A fresh stack, and a record for each level of connections.
 pub(super) fn saturate(bench: &Bench, variant: &Variant, round: u32) -> Result<Vec<Record>, Error> {
-    let mut options = variant.stack_options();
-    options.groups = groups(variant)?;
-    let groups = options.groups.clone();
-    let stack = Stack::private(&options)?;
-    if let Some(sql) = variant.store.sql() {
-        stack.psql(sql)?;
-    }
-    stack.sync_data()?;
+    let (stack, groups) = fresh(variant)?;
     let facts = facts(&stack)?;
     let (mut answered, mut unread_max) = (0, 0);
     if bench.mix() == super::Mix::Extratos {
@@ -48,7 +42,7 @@ pub(super) fn saturate(bench: &Bench, variant: &Variant, round: u32) -> Result<V
         let check = check::check(&stack, answered, unread_max)?;
         // What was left unread is known now; the next level has its own.
         (answered, unread_max) = (check.rows.max(answered), 0);
-        let seconds = to_f64(load.duration_us) / 1e6;
+        let seconds = load.seconds();
         let flights = to_f64(after.flights.saturating_sub(before.flights));
         let operations = to_f64(after.operations.saturating_sub(before.operations));
         records.push(Record {
@@ -56,7 +50,7 @@ pub(super) fn saturate(bench: &Bench, variant: &Variant, round: u32) -> Result<V
             round,
             connections,
             facts: facts.clone(),
-            requests_per_second: to_f64(load.requests) / seconds,
+            requests_per_second: load.requests_per_second(),
             services: shared(services(&before, &after, &load), variant),
             flights_per_second: Some(flights / seconds),
             operations_per_flight: Some(operations / flights.max(1.0)),

@@ -9,6 +9,7 @@ mod check;
 pub mod compare;
 mod contest;
 mod floor;
+mod fresh;
 mod idle;
 mod kept;
 mod large;
@@ -21,13 +22,11 @@ mod rounds;
 mod usage;
 mod variant;
 
-use std::sync::Arc;
-
 use serde::Serialize;
 
 use crate::error::Error;
 use crate::install::{self, Need};
-use crate::stack::{Groups, Options};
+use crate::stack::Options;
 use crate::{up, warn};
 use contest::Contest;
 pub use large::Large;
@@ -262,24 +261,6 @@ fn floors<'a>(bench: &Bench, variants: &'a [Variant]) -> Vec<&'a Variant> {
         }
     }
     firsts
-}
-
-/// A group for each service with its limits, or, where limits are not wanted, without; none where
-/// they cannot be made, which is said.
-///
-/// # Errors
-/// Limits are wanted and cannot be had.
-fn groups(variant: &Variant) -> Result<Option<Arc<Groups>>, Error> {
-    match Groups::create(&variant.shares, variant.limited) {
-        Ok(groups) => Ok(Some(Arc::new(groups))),
-        Err(error) if variant.limited => Err(Error::new(format!(
-            "limits cannot be set here: {error}. Run it as root, or with --no-limits"
-        ))),
-        Err(error) => {
-            warn(format!("memory of the services is not known: {error}"));
-            Ok(None)
-        }
-    }
 }
 
 #[allow(

@@ -164,7 +164,7 @@ impl Record {
 
     /// Transacoes applied a second.
     pub fn applied_per_second(&self) -> f64 {
-        to_f64(self.load.applied) * 1e6 / to_f64(self.load.duration_us)
+        to_f64(self.load.applied) / self.load.seconds()
     }
 
     /// CPUs that the load generator used.

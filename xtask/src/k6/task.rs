@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::ErrorKind;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use crate::home::Home;
 use crate::machine;
 use crate::observe;
 use crate::say;
+use crate::url;
 
 /// Where the live dashboard is, with [`Mode::Dev`].
 const DASHBOARD: &str = "http://localhost:5665";
@@ -150,14 +151,8 @@ fn running() -> Result<String, Error> {
 
 /// One connection before minutes of them.
 fn reach(url: &str) -> Result<(), Error> {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split('/').next().unwrap_or(rest);
-    let with_port = match authority.rsplit_once(':') {
-        Some((_, port)) if port.parse::<u16>().is_ok() => authority.to_owned(),
-        _ if url.starts_with("https:") => format!("{authority}:443"),
-        _ => format!("{authority}:80"),
-    };
-    let reached = with_port.to_socket_addrs().and_then(|mut addresses| {
+    let reached = url::addresses(url).and_then(|addresses| {
+        let mut addresses = addresses.into_iter();
         let connected = addresses.find_map(|address| TcpStream::connect(address).ok());
         connected.ok_or_else(|| ErrorKind::ConnectionRefused.into())
     });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use crate::cgroup::Cgroup;
 use crate::error::Error;
 use crate::process::{Lifetime, Process, family, tail};
 use crate::programs;
+use crate::url;
 use rustix::process::Signal;
 
 /// One that runs; what was started is stopped on drop.
@@ -214,17 +215,7 @@ impl Drop for Foreign {
 }
 
 fn resolved(url: &str) -> Result<SocketAddr, Error> {
-    let authority = http::authority(url);
-    let with_port = match authority.rsplit_once(':') {
-        Some((_, port)) if port.parse::<u16>().is_ok() => authority.to_owned(),
-        _ => format!("{authority}:80"),
-    };
-    let mut addresses = with_port
-        .to_socket_addrs()
-        .map_err(Error::while_doing(url))?
-        .collect::<Vec<_>>();
-    // `localhost` may be both, and most banks listen on the older one alone.
-    addresses.sort_by_key(SocketAddr::is_ipv6);
+    let addresses = url::addresses(url).map_err(Error::while_doing(url))?;
     let first = addresses.into_iter().next();
     first.ok_or_else(|| Error::new(format!("{url}: no address")))
 }

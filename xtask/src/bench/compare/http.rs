@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::super::open::exchange::Exchange;
+use crate::url;
 
 /// For one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,17 +28,11 @@ pub(super) struct Saldo {
     pub is_fresh: bool,
 }
 
-/// HOST:PORT of a URL.
-pub(super) fn authority(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split('/').next().unwrap_or(rest)
-}
-
 /// Status and body of a GET, on a connection of its own.
 pub(super) fn get(address: SocketAddr, url: &str, path: &str) -> io::Result<(u16, Vec<u8>)> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let host = authority(url);
+    let host = url::authority(url);
     let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut exchange = Exchange::new(request.into_bytes());

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::super::check;
 use super::super::floor::Floor;
+use super::super::fresh::fresh;
 use super::super::measure::{self, Seen};
 use super::super::record::Facts;
 use super::super::variant::Variant;
-use super::super::{check, groups};
 use super::description::Description;
 use super::foreign::Foreign;
 use crate::error::Error;
@@ -26,14 +27,7 @@ impl Running {
     /// # Errors
     /// It does not start.
     pub fn stack(variant: &Variant) -> Result<Running, Error> {
-        let mut options = variant.stack_options();
-        options.groups = groups(variant)?;
-        let groups = options.groups.clone();
-        let stack = Stack::private(&options)?;
-        if let Some(sql) = variant.store.sql() {
-            stack.psql(sql)?;
-        }
-        stack.sync_data()?;
+        let (stack, groups) = fresh(variant)?;
         Ok(Running::Stack(Box::new(stack), groups))
     }
 

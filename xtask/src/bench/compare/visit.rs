@@ -213,7 +213,7 @@ impl Turn<'_> {
             self.visit.looked(Check::Availability);
             self.visit.found(judge::load(&load, &name));
             let check = self.check_rows(&name, rows, load.applied, connections.into())?;
-            let seconds = to_f64(load.duration_us) / 1e6;
+            let seconds = load.seconds();
             let flights = to_f64(after.flights.saturating_sub(before.flights));
             let operations = to_f64(after.operations.saturating_sub(before.operations));
             let flies = flights > 0.0;
@@ -222,7 +222,7 @@ impl Turn<'_> {
                 round: self.visit.round,
                 connections,
                 facts: self.facts.clone(),
-                requests_per_second: to_f64(load.requests) / seconds,
+                requests_per_second: load.requests_per_second(),
                 services: measure::services(&before, &after, &load),
                 flights_per_second: flies.then_some(flights / seconds),
                 operations_per_flight: flies.then(|| operations / flights),
