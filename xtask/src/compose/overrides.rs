@@ -59,15 +59,7 @@ fn prove_one(engine: &Engine, project: &str, image: &str, one: &Override) -> Res
     let operations = all_serve(&composition, &containers)?;
     (one.check)(&composition, &containers)?;
     composition.take_down()?;
-    Ok(Step {
-        name: one.name.to_owned(),
-        driver,
-        start_ms: took.as_millis(),
-        tests: Vec::new(),
-        operations,
-        load: None,
-        faults: Vec::new(),
-    })
+    Ok(Step::without_load(one.name, driver, took, operations))
 }
 
 fn is_stream(composition: &Composition, _: &[Container]) -> Result<(), Error> {

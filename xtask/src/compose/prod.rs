@@ -57,15 +57,7 @@ pub(super) fn prove(engine: &Engine, project: &str, image: &str) -> Result<Step,
     }
     composition.take_down()?;
     let name = if has_tls { "production, TLS" } else { name };
-    Ok(Step {
-        name: name.to_owned(),
-        driver,
-        start_ms: took.as_millis(),
-        tests: Vec::new(),
-        operations,
-        load: None,
-        faults: Vec::new(),
-    })
+    Ok(Step::without_load(name, driver, took, operations))
 }
 
 /// A copy of what production needs, and its passwords.

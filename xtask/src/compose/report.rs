@@ -1,6 +1,7 @@
 //! What was found, for people.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -32,6 +33,21 @@ pub(super) struct Step {
     pub load: Option<Loaded>,
     /// What is not as it must be, the load's own aside.
     pub faults: Vec<String>,
+}
+
+impl Step {
+    /// Of a composition that was brought up and asked, without test files and load.
+    pub fn without_load(name: &str, driver: String, start: Duration, operations: Vec<u64>) -> Step {
+        Step {
+            name: name.to_owned(),
+            driver,
+            start_ms: start.as_millis(),
+            tests: Vec::new(),
+            operations,
+            load: None,
+            faults: Vec::new(),
+        }
+    }
 }
 
 impl Report {
