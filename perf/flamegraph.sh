@@ -8,7 +8,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=perf/tools.sh
 . perf/tools.sh
-set -- "${@:-all}"
 FOR=${FOR:-10}
 mkdir -p "$OUT"
 
@@ -28,25 +27,19 @@ record() {
     done
 }
 
-if [ "$1" = record ]; then
+if [ "${1-}" = record ]; then
     shift
     record "$@"
     exit
 fi
-case "$*" in all) set -- replica nginx postgres ;; esac
-for part; do
-    case $part in
-    replica | nginx | postgres) ;;
-    *) die "replica, nginx or postgres, not $part" ;;
-    esac
-done
+choose_parts "$@"
 need_perf
 need_inferno
 figures=$OUT/flamegraph.json
-under_load "$figures" "$DRIVER" record "$@"
+under_load "$figures" "$DRIVER" record "${parts[@]}"
 unit=ns
 [ "$(clock)" = cpu-clock ] || unit=cycles
-for part; do
+for part in "${parts[@]}"; do
     perf script --no-inline --input "$OUT/$part.data" 2>/dev/null |
         "$inferno/bin/inferno-collapse-perf" --kernel 2>/dev/null >"$OUT/$part.folded"
     # Of its palettes the one that has the kernel orange, names with :: yellow, and the rest red.

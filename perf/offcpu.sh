@@ -9,7 +9,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=perf/tools.sh
 . perf/tools.sh
-set -- "${@:-all}"
 FOR=${FOR:-3}
 mkdir -p "$OUT"
 
@@ -64,26 +63,20 @@ fold() {
     '
 }
 
-if [ "$1" = record ]; then
+if [ "${1-}" = record ]; then
     shift
     record "$@"
     exit
 fi
-case "$*" in all) set -- replica nginx postgres ;; esac
-for part; do
-    case $part in
-    replica | nginx | postgres) ;;
-    *) die "replica, nginx or postgres, not $part" ;;
-    esac
-done
+choose_parts "$@"
 need_perf
 may_trace ||
     die "the events of the kernel's scheduler are not to be had: root is needed, and its tracing" \
         "mounted (mount -t tracefs nodev /sys/kernel/tracing)"
 need_inferno
 figures=$OUT/offcpu.json
-under_load "$figures" "$DRIVER" record "$@"
-for part; do
+under_load "$figures" "$DRIVER" record "${parts[@]}"
+for part in "${parts[@]}"; do
     file=$OUT/offcpu-$part
     perf script --no-inline --show-switch-events --ns --fields comm,pid,tid,time,event,ip,sym \
         --input "$file.data" 2>/dev/null | fold >"$file.folded"

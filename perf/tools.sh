@@ -63,6 +63,19 @@ need_inferno() {
         die "inferno could not be installed from crates.io; its $INFERNO in $inferno will do"
 }
 
+# PART...: what is looked at, in `parts`: all of them if none is named.
+choose_parts() {
+    parts=("${@:-all}")
+    if [ "${parts[*]}" = all ]; then parts=(replica nginx postgres); fi
+    local part
+    for part in "${parts[@]}"; do
+        case $part in
+        replica | nginx | postgres) ;;
+        *) die "replica, nginx or postgres, not $part" ;;
+        esac
+    done
+}
+
 # FILE DRIVER ARGUMENT...: this script with the arguments, while a private stack is driven; the
 # requests of that time go to FILE.
 under_load() {
