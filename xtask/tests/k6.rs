@@ -6,23 +6,23 @@
     reason = "a failed step is a failed test"
 )]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+mod peer;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use peer::peer;
 use xtask::k6::{self, Options, Summary};
 
 /// A few seconds of the load, growing to all of it.
-fn short(url: &str) -> Summary {
+fn short(address: SocketAddr) -> Summary {
     let options = Options {
         ramp: Duration::from_secs(1),
         hold: Duration::from_secs(1),
         ..Options::default()
     };
-    k6::contest(url, &options).unwrap()
+    k6::contest(&format!("http://{address}"), &options).unwrap()
 }
 
 /// The thresholds missed that a busy machine alone cannot miss.
@@ -33,67 +33,13 @@ fn faults(summary: &Summary) -> Vec<&str> {
         .collect()
 }
 
-/// A peer that gives every transacao and every extrato the same answer, and counts connections.
-fn peer(transacao: &'static str, extrato: &'static str) -> (String, Arc<AtomicU64>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let connections = Arc::new(AtomicU64::new(0));
-    let count = connections.clone();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            count.fetch_add(1, Ordering::Relaxed);
-            thread::spawn(move || answer(&stream, transacao, extrato));
-        }
-    });
-    (url, connections)
-}
-
-/// Answers until the client closes: it keeps its connection if the client does.
-fn answer(stream: &TcpStream, transacao: &str, extrato: &str) -> Option<()> {
-    let mut reader = BufReader::new(stream);
-    loop {
-        let mut first = String::new();
-        let mut length = 0;
-        reader.read_line(&mut first).ok().filter(|&read| read > 0)?;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok().filter(|&read| read > 0)?;
-            let line = line.trim().to_ascii_lowercase();
-            if let Some(value) = line.strip_prefix("content-length:") {
-                length = value.trim().parse().ok()?;
-            }
-            assert_ne!(
-                line, "connection: close",
-                "the contest's tool says no such thing"
-            );
-            if line.is_empty() {
-                break;
-            }
-        }
-        reader.read_exact(&mut vec![0; length]).ok()?;
-        let body = if first.starts_with("GET") {
-            extrato
-        } else {
-            transacao
-        };
-        let (status, body) = body.split_once(' ')?;
-        let head = format!(
-            "HTTP/1.1 {status} -\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        (&*stream)
-            .write_all(format!("{head}{body}").as_bytes())
-            .ok()?;
-    }
-}
-
 #[test]
 fn a_right_answer_passes_over_one_connection_for_each_request() {
-    let (url, connections) = peer(
+    let (address, connections) = peer(
         r#"200 {"limite":100,"saldo":-100}"#,
         r#"200 {"saldo":{"total":-100,"limite":100},"ultimas_transacoes":[]}"#,
     );
-    let summary = short(&url);
+    let summary = short(address);
     assert_eq!(faults(&summary), [""; 0], "{summary:#?}");
     assert_eq!((summary.inconsistencies, summary.failed_checks), (0, 0));
     // The area under the rates: no more than that, and on a busy machine less.
@@ -118,8 +64,8 @@ fn each_fault_of_a_bank_fails_the_run() {
     const GOOD_EXTRATO: &str = r#"200 {"saldo":{"total":0,"limite":100}}"#;
     // A bank's two answers; whether they are inconsistent; which kinds have what is not 2xx.
     let check = |transacao, extrato, inconsistent: bool, non_2xx: &[&str]| {
-        let (url, _) = peer(transacao, extrato);
-        let summary = short(&url);
+        let (address, _) = peer(transacao, extrato);
+        let summary = short(address);
         let case = format!("{transacao} {extrato}: {summary:#?}");
         assert!(
             !faults(&summary).is_empty() && summary.failed_checks > 0,
@@ -158,7 +104,7 @@ fn nobody_there_is_a_failed_run_and_no_error() {
         .unwrap()
         .local_addr()
         .unwrap();
-    let summary = short(&format!("http://{address}"));
+    let summary = short(address);
     assert!(!summary.passed && !faults(&summary).is_empty());
     for (name, kind) in &summary.kinds {
         assert_eq!(kind.statuses.get("0"), Some(&kind.requests), "{name}");

@@ -6,14 +6,16 @@
     reason = "a failed step is a failed test"
 )]
 
+mod peer;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::net::TcpListener;
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use peer::{SILENCE, answer, peer};
 use xtask::bench::open::{self, Kind, Outcome, Plan};
 
 const CONTA: &str = r#"200 {"limite":100,"saldo":-100}"#;
@@ -21,8 +23,6 @@ const EXTRATO: &str =
     r#"200 {"saldo":{"total":-100,"limite":100,"data_extrato":""},"ultimas_transacoes":[]}"#;
 /// Closes instead of an answer.
 const NOTHING: &str = "";
-/// Answers nothing and does not close.
-const SILENCE: &str = "silence";
 
 /// A tenth of the load, growing for 1 s and staying for 1 s.
 fn short() -> Plan {
@@ -40,58 +40,6 @@ const EXPECTED: [(Kind, u64, u64); 3] = [
     (Kind::Creditos, 17, 11),
     (Kind::Extratos, 2, 1),
 ];
-
-/// A peer that gives every transacao and every extrato the same answer, and counts connections.
-fn peer(transacao: &'static str, extrato: &'static str) -> (SocketAddr, Arc<AtomicU64>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let connections = Arc::new(AtomicU64::new(0));
-    let count = connections.clone();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            count.fetch_add(1, Ordering::Relaxed);
-            thread::spawn(move || answer(&stream, transacao, extrato));
-        }
-    });
-    (address, connections)
-}
-
-/// Answers in two writes until the generator closes.
-fn answer(stream: &TcpStream, transacao: &str, extrato: &str) -> Option<()> {
-    let mut reader = BufReader::new(stream);
-    loop {
-        let mut first = String::new();
-        let mut length = 0;
-        reader.read_line(&mut first).ok().filter(|&read| read > 0)?;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok().filter(|&read| read > 0)?;
-            if let Some(value) = line.strip_prefix("Content-Length:") {
-                length = value.trim().parse().ok()?;
-            }
-            if line.trim().is_empty() {
-                break;
-            }
-        }
-        reader.read_exact(&mut vec![0; length]).ok()?;
-        let answer = if first.starts_with("GET") {
-            extrato
-        } else {
-            transacao
-        };
-        if answer == SILENCE {
-            // Until the generator closes.
-            let _ = reader.read(&mut [0]);
-            return None;
-        }
-        let (status, body) = answer.split_once(' ')?;
-        let length = body.len();
-        let head = format!("HTTP/1.1 {status} -\r\nContent-Length: {length}\r\n\r\n");
-        let mut stream = stream;
-        stream.write_all(head.as_bytes()).ok()?;
-        stream.write_all(body.as_bytes()).ok()?;
-    }
-}
 
 /// Each kind has so many requests as the plan says, answered or not.
 fn check_counts(outcome: &Outcome) {
