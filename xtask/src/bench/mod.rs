@@ -30,7 +30,7 @@ use crate::stack::Options;
 use crate::{up, warn};
 use contest::Contest;
 pub use large::Large;
-use record::{Record, Run, SHIPPED};
+use record::{Record, Run};
 pub(crate) use report::commit;
 pub use variant::{Store, Variant};
 
@@ -162,11 +162,9 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
         options.crebito = up::build("release")?;
     }
     let shipped = Variant {
-        name: SHIPPED.to_owned(),
         store: bench.store,
         limited: !bench.no_limits,
-        shares: variant::shares(options.proxy)?,
-        options,
+        ..Variant::shipped(options)?
     };
     let mut variants = vec![shipped.clone()];
     for change in &bench.against {
@@ -203,51 +201,43 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
     }
 }
 
-/// What is measured once a round.
-#[derive(Clone, Copy)]
-enum Subject<'a> {
-    Stack(&'a Variant),
-    /// Under that variant.
-    Floor(&'a Variant),
-    Ceiling(&'a Variant),
+/// What measures something once, and the variant that it is given.
+type Subject<'a, M> = (fn(&Bench, &Variant, u32) -> Result<M, Error>, &'a Variant);
+
+fn contests(bench: &Bench, variants: &[Variant]) -> Result<Vec<Contest>, Error> {
+    let mut subjects: Vec<Subject<Contest>> = Vec::new();
+    subjects.extend(variants.iter().map(|it| (contest::measure as _, it)));
+    let floors = floors(bench, variants).into_iter();
+    subjects.extend(floors.map(|it| (contest::measure_floor as _, it)));
+    in_rounds(bench, &subjects)
+}
+
+fn saturations(bench: &Bench, variants: &[Variant]) -> Result<Vec<Record>, Error> {
+    let mut subjects: Vec<Subject<Vec<Record>>> = Vec::new();
+    subjects.extend(variants.iter().map(|it| (measure::saturate as _, it)));
+    let floors = floors(bench, variants).into_iter();
+    subjects.extend(floors.map(|it| (floor::measure as _, it)));
+    let first = variants
+        .first()
+        .filter(|_| bench.is_beside(Beside::Ceiling));
+    subjects.extend(first.map(|it| (ceiling::measure as _, it)));
+    Ok(in_rounds(bench, &subjects)?.concat())
 }
 
 /// All that is measured, round by round. Each second round is the other way round, so that what
 /// comes first is no better off than what comes last while the machine drifts.
-fn subjects<'a>(bench: &Bench, variants: &'a [Variant]) -> Vec<(u32, Subject<'a>)> {
-    let ceiling = bench.is_beside(Beside::Ceiling) && bench.contest.is_none();
-    let ceiling = variants.first().filter(|_| ceiling);
-    let mut all: Vec<Subject> = variants.iter().map(Subject::Stack).collect();
-    all.extend(floors(bench, variants).into_iter().map(Subject::Floor));
-    all.extend(ceiling.map(Subject::Ceiling));
-    let round = |round: u32| {
-        let mut all = all.clone();
+fn in_rounds<M>(bench: &Bench, subjects: &[Subject<M>]) -> Result<Vec<M>, Error> {
+    let mut measured = Vec::new();
+    for round in 1..=bench.rounds {
+        let mut subjects = subjects.to_vec();
         if round.is_multiple_of(2) {
-            all.reverse();
+            subjects.reverse();
         }
-        all.into_iter().map(move |subject| (round, subject))
-    };
-    (1..=bench.rounds).flat_map(round).collect()
-}
-
-fn contests(bench: &Bench, variants: &[Variant]) -> Result<Vec<Contest>, Error> {
-    let measure = |(round, subject)| match subject {
-        Subject::Stack(variant) => contest::measure(bench, variant, round),
-        Subject::Floor(variant) | Subject::Ceiling(variant) => {
-            contest::measure_floor(bench, variant, round)
+        for (measure, variant) in subjects {
+            measured.push(measure(bench, variant, round)?);
         }
-    };
-    subjects(bench, variants).into_iter().map(measure).collect()
-}
-
-fn saturations(bench: &Bench, variants: &[Variant]) -> Result<Vec<Record>, Error> {
-    let measure = |(round, subject)| match subject {
-        Subject::Stack(variant) => measure::saturate(bench, variant, round),
-        Subject::Floor(variant) => floor::measure(bench, variant, round),
-        Subject::Ceiling(variant) => ceiling::measure(bench, variant, round),
-    };
-    let each = subjects(bench, variants).into_iter().map(measure);
-    Ok(each.collect::<Result<Vec<_>, Error>>()?.concat())
+    }
+    Ok(measured)
 }
 
 /// The first variant with each kind of NGINX, if floors are wanted.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use yaml_rust2::{Yaml, YamlLoader};
 
+use super::record::SHIPPED;
 use crate::checkout::checkout;
 use crate::compose::{Limits, check_sum, thousandths};
 use crate::error::Error;
@@ -61,6 +62,20 @@ pub struct Variant {
 }
 
 impl Variant {
+    /// The stack of `options` as docker-compose.yml ships it: durable, and within its limits.
+    ///
+    /// # Errors
+    /// The file is not as it should be.
+    pub(super) fn shipped(options: Options) -> Result<Variant, Error> {
+        Ok(Variant {
+            name: SHIPPED.to_owned(),
+            store: Store::Durable,
+            limited: true,
+            shares: shares(options.proxy)?,
+            options,
+        })
+    }
+
     /// The same with something changed, by `NAME=VALUE`: `driver`, `sockets`, `store`, `limits`
     /// (`none`), `proxy` (with its shares), `nginx.conf` (a file), `cpus` (of NGINX, each replica,
     /// the database), `crebito` (a binary), `postgres.SETTING`, or a variable of the replicas.
@@ -150,7 +165,7 @@ fn parsed<T: clap::ValueEnum>(change: &str, value: &str) -> Result<T, Error> {
 ///
 /// # Errors
 /// A file is not as it should be.
-pub(super) fn shares(proxy: Proxy) -> Result<BTreeMap<String, Limits>, Error> {
+fn shares(proxy: Proxy) -> Result<BTreeMap<String, Limits>, Error> {
     let mut shares = limits_of("docker-compose.yml")?;
     if proxy == Proxy::Stream {
         shares.extend(limits_of("docker-compose.stream.yml")?);
@@ -210,13 +225,7 @@ mod tests {
 
     #[test]
     fn a_variant_differs_in_what_is_asked_for() {
-        let shipped = Variant {
-            name: "shipped".to_owned(),
-            options: Options::new("crebito"),
-            store: Store::Durable,
-            limited: true,
-            shares: shares(Proxy::Http).unwrap(),
-        };
+        let shipped = Variant::shipped(Options::new("crebito")).unwrap();
         let reckless = shipped.changed("store=reckless").unwrap();
         assert_eq!(reckless.store, Store::Reckless);
         assert_eq!(reckless.stack_options().postgres_settings.len(), 3);

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Parser;
 
 use super::record::Facts;
-use super::variant::{Store, Variant, shares};
+use super::variant::Variant;
 use super::{Bench, report as tables};
 use crate::error::Error;
 use crate::home::Home;
@@ -121,10 +121,8 @@ fn measured(compare: &Compare, interrupted: &AtomicBool) -> Result<Comparison, E
     let options = Options::new(compare.crebito.clone().unwrap_or_default());
     let shipped = Variant {
         name: "crebito".to_owned(),
-        shares: shares(options.proxy)?,
-        options,
-        store: Store::Durable,
         limited: !compare.no_limits,
+        ..Variant::shipped(options)?
     };
     let found = |typed: &String| Target::find(typed, &shipped);
     let mut targets: Vec<Target> = compare

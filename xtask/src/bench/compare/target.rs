@@ -191,17 +191,10 @@ fn in_words(variant: &Variant) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::variant::shares;
-    use crate::stack::{Options, Proxy};
+    use crate::stack::Options;
 
     fn find(typed: &str) -> Result<Target, Error> {
-        let shipped = Variant {
-            name: "shipped".to_owned(),
-            options: Options::new("crebito"),
-            store: Store::Durable,
-            limited: true,
-            shares: shares(Proxy::Http).unwrap(),
-        };
+        let shipped = Variant::shipped(Options::new("crebito")).unwrap();
         Target::find(typed, &shipped)
     }
 
