@@ -118,13 +118,13 @@ async fn read_half(worker: &Worker, exchange: &Rc<Exchange>, mut reader: impl As
     while !exchange.closed_to_requests() && !exchange.severed() {
         // A panic here is this connection's own affair: 500, and close.
         let step = fault::contained(|| input.step(worker, exchange));
-        match step.unwrap_or(Step::Answer(Local::refusal(Status::INTERNAL, input.came))) {
+        match step.unwrap_or(Step::Answer(Local::refusal(Status::INTERNAL, input.came()))) {
             Step::Read => match input.read(worker, exchange, &mut reader).await {
                 Came::Bytes => {}
                 Came::Nothing => exchange.close_to_requests(),
                 Came::TooLate => {
                     wait(exchange, || exchange.settled()).await;
-                    let refusal = Local::refusal(Status::REQUEST_TIMEOUT, input.came);
+                    let refusal = Local::refusal(Status::REQUEST_TIMEOUT, input.came());
                     answer(worker, exchange, &refusal);
                 }
                 Came::Reset => exchange.sever(),
@@ -213,11 +213,10 @@ struct Input {
     bytes: Vec<u8>,
     /// Where the first undecoded request begins.
     start: usize,
-    /// When the latest bytes came.
-    came_ms: u64,
-    came: Moment,
-    /// What the clock said after the latest wait, in µs since the worker's start: now, for all
-    /// requests that are decoded in one go.
+    /// When the latest bytes came, in µs since the worker's start.
+    came_us: u64,
+    /// What the clock said after the latest wait, for those bytes or for an earlier answer: now,
+    /// for all requests that are decoded in one go.
     now_us: u64,
     /// When the request that is being decoded began.
     begun_ms: u64,
@@ -231,15 +230,23 @@ impl Input {
             decoder,
             bytes,
             start: 0,
-            came_ms: now_us / 1000,
-            came: Moment::at_us(now_us),
+            came_us: now_us,
             now_us,
             begun_ms: now_us / 1000,
         }
     }
 
+    fn came(&self) -> Moment {
+        Moment::at_us(self.came_us)
+    }
+
+    fn came_ms(&self) -> u64 {
+        self.came_us / 1000
+    }
+
     /// Decodes and submits requests until something is in the way.
     fn step(&mut self, worker: &Worker, exchange: &Rc<Exchange>) -> Step {
+        let (came, came_ms) = (self.came(), self.came_ms());
         while self.start < self.bytes.len() {
             if !exchange.open_to_requests() {
                 return Step::Wait;
@@ -253,22 +260,22 @@ impl Input {
                         false => self.refuse(Status::PAYLOAD_TOO_LARGE),
                     };
                 }
-                Ok(Decoded::Continue) => return Step::Answer(Local::go_on(self.came)),
+                Ok(Decoded::Continue) => return Step::Answer(Local::go_on(came)),
                 Err(refusal) => return self.refuse(refusal.status),
             };
             #[cfg(test)]
             tests::may_panic(request.path);
             self.start += request.len_bytes;
-            self.begun_ms = self.came_ms;
+            self.begun_ms = came_ms;
             let ticket = Ticket {
                 exchange: Rc::clone(exchange),
                 persistence: request.persistence,
                 head_only: request.method == http::Method::Head,
                 topic: Topic::Other,
-                came: self.came,
+                came,
             };
             let last = request.persistence == http::Persistence::Close;
-            if let Err(local) = worker.attend(&request, ticket, self.came_ms, self.now_us) {
+            if let Err(local) = worker.attend(&request, ticket, came_ms, self.now_us) {
                 return Step::Answer(local);
             }
             if last {
@@ -280,7 +287,7 @@ impl Input {
     }
 
     fn refuse(&self, status: Status) -> Step {
-        Step::Answer(Local::refusal(status, self.came))
+        Step::Answer(Local::refusal(status, self.came()))
     }
 
     async fn read(
@@ -299,7 +306,7 @@ impl Input {
                 since_ms: self.begun_ms,
             },
             false => Awaits::Request {
-                since_ms: self.came_ms,
+                since_ms: self.came_ms(),
             },
         });
         let bytes = std::mem::take(&mut self.bytes);
@@ -310,11 +317,10 @@ impl Input {
         match came {
             Came::Bytes => {
                 worker.tally.received(self.bytes.len() - before);
-                self.now_us = worker.now_us();
-                self.came = Moment::at_us(self.now_us);
-                self.came_ms = self.now_us / 1000;
+                self.came_us = worker.now_us();
+                self.now_us = self.came_us;
                 if !begun {
-                    self.begun_ms = self.came_ms;
+                    self.begun_ms = self.came_ms();
                 }
             }
             Came::TooLate if !begun || exchange.closed_to_requests() => return Came::Nothing,
