@@ -10,11 +10,11 @@
 // and the settings of run.js.
 
 import { RATES, credito, debito, leitura } from './requests.js';
-import { loading, prepare, summarize } from './run.js';
+import { loading, prepare, seconds, summarize } from './run.js';
 
 const KINDS = Object.keys(RATES);
-const RAMP = __ENV.RAMP || '2m';
-const HOLD = __ENV.HOLD || '2m';
+const RAMP = seconds('RAMP', '2m');
+const HOLD = seconds('HOLD', '2m');
 // So long may the bank stand still before a request would have nobody to send it.
 const STALL_SECONDS = 2;
 
@@ -24,7 +24,7 @@ export const options = loading(KINDS, {
     exec: kind,
     startRate: 1,
     timeUnit: '1s',
-    stages: [{ target: rate, duration: RAMP }, { target: rate, duration: HOLD }],
+    stages: [{ target: rate, duration: `${RAMP}s` }, { target: rate, duration: `${HOLD}s` }],
     // An iteration that finds no idle virtual user is lost, so all are there from the start.
     preAllocatedVUs: rate * STALL_SECONDS,
   }])),
@@ -49,5 +49,5 @@ export function extratos() {
 }
 
 export function handleSummary(data) {
-  return summarize('contest', data, KINDS);
+  return summarize('contest', data, KINDS, RAMP + HOLD);
 }

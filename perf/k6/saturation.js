@@ -51,7 +51,8 @@ export function request() {
 export const teardown = closeBooks;
 
 export function handleSummary(data) {
-  return summarize('saturation', data, KINDS, () => HOLD);
+  const planned = LEVELS.length * (HOLD + PAUSE) - PAUSE;
+  return summarize('saturation', data, KINDS, planned, () => HOLD);
 }
 
 function kindOf(connections) {

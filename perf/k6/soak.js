@@ -53,5 +53,5 @@ export function request() {
 export const teardown = closeBooks;
 
 export function handleSummary(data) {
-  return summarize('soak', data, KINDS, () => (RAMP + HOLD) / PARTS);
+  return summarize('soak', data, KINDS, RAMP + HOLD, () => (RAMP + HOLD) / PARTS);
 }

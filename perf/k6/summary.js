@@ -17,8 +17,9 @@ export function summaryThresholds(kinds) {
   return all;
 }
 
-// The run's figures; times in microseconds. `seconds`: how long a kind was sent, else all the run.
-export function figures(data, kinds, seconds) {
+// The run's figures; times in microseconds. `is_whole`: it went on to its end. `seconds`: how long
+// a kind was sent, else all the run.
+export function figures(data, kinds, is_whole, seconds) {
   const took = Math.round(data.state.testRunDurationMs / 100) / 10;
   const kind = (name) => {
     const requests = of(data, `http_reqs{kind:${name}}`, 'count');
@@ -34,7 +35,8 @@ export function figures(data, kinds, seconds) {
   // Thresholds hold over nothing, and a run of nothing shows nothing.
   const missed = requests === 0 ? ['no request was sent'] : failed(data);
   return {
-    passed: missed.length === 0,
+    passed: is_whole && missed.length === 0,
+    interrupted: !is_whole,
     failed_thresholds: missed,
     requests,
     per_second: Math.round(requests / took),
@@ -72,9 +74,7 @@ export function table(run, kinds, times) {
     `${run.seconds} s, ${run.failed_checks} failed checks, ${run.inconsistencies} inconsistencies,`
       + ` ${run.dropped_iterations} dropped`,
     ...run.failed_check_names.map((name) => `    ${name}`),
-    run.passed
-      ? `passed: ${times}, no failed check, nothing inconsistent, nothing dropped`
-      : `FAILED: ${run.failed_thresholds.join('; ')}`,
+    verdict(run, `passed: ${times}, no failed check, nothing inconsistent, nothing dropped`),
     '',
   ].join('\n');
 }
@@ -86,9 +86,17 @@ export function checklist(run, data) {
     '',
     ...checks(data.root_group).map(mark),
     '',
-    run.passed ? 'passed' : `FAILED: ${run.failed_thresholds.join('; ')}`,
+    verdict(run, 'passed'),
     '',
   ].join('\n');
+}
+
+// A part of a run shows neither: what is under way at its end is in no book.
+function verdict(run, passed) {
+  if (run.interrupted) {
+    return `INTERRUPTED after ${run.seconds} s: neither passed nor failed`;
+  }
+  return run.passed ? passed : `FAILED: ${run.failed_thresholds.join('; ')}`;
 }
 
 function statuses(data, kind, requests) {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A run's figures, without those of the validations before it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Summary {
-    /// No threshold was missed, and something was sent.
+    /// No threshold was missed, something was sent, and nobody ended it before its time.
     pub passed: bool,
     /// Those that were, as `metric threshold`.
     pub failed_thresholds: Vec<String>,
