@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use xtask::programs;
 use xtask::stack::{Postgres, Shutdown, Sockets};
@@ -17,6 +20,22 @@ fn psql(url: &str, sql: &str) -> Result<String, String> {
     } else {
         Err(text(&output.stderr))
     }
+}
+
+#[test]
+fn a_script_may_print_before_it_is_read() {
+    // More than two pipes hold, either way.
+    let line = format!("SELECT repeat('x', 1000) AS {};\n", "n".repeat(1000));
+    let script = line.repeat(300);
+    let (done, waited) = mpsc::channel();
+    thread::spawn(move || {
+        let postgres = Postgres::private(&[], &[]).unwrap();
+        let _ = done.send(postgres.psql(&script).unwrap());
+    });
+    // The end of patience, not a measure.
+    let said = waited.recv_timeout(Duration::from_secs(120)).unwrap();
+    assert_eq!(said.lines().count(), 300);
+    assert!(said.lines().all(|line| line.len() == 1000));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use super::postgres::{Postgres, ROLE, SUPERUSER};
 use crate::checkout::checkout;
@@ -57,13 +58,16 @@ pub(crate) fn psql_at(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = command.spawn().map_err(Error::while_doing("psql"))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // It may end at an error before it has read all: its own words say more than EPIPE.
-        let _ = stdin.write_all(sql.as_bytes());
-    }
-    let output = child
-        .wait_with_output()
-        .map_err(Error::while_doing("psql"))?;
+    let stdin = child.stdin.take();
+    // Side by side: it reads no further once nobody takes what it prints.
+    let output = thread::scope(|scope| {
+        scope.spawn(|| {
+            // It may end at an error before it has read all: its own words say more than EPIPE.
+            stdin.map(|mut stdin| stdin.write_all(sql.as_bytes()))
+        });
+        child.wait_with_output()
+    });
+    let output = output.map_err(Error::while_doing("psql"))?;
     if !output.status.success() {
         return Err(match output.stderr.is_empty() {
             true => Error::of_program("psql", &output),
