@@ -1,5 +1,7 @@
 //! `cargo xtask down`, `status` and `clean`: what runs is looked up, stopped, removed.
 
+use std::path::PathBuf;
+
 use crate::error::Error;
 use crate::home::Home;
 use crate::observe;
@@ -12,10 +14,21 @@ use crate::{say, warn};
 /// # Errors
 /// The folders cannot be reached, or PostgreSQL does not end.
 pub fn down(home: &Home) -> Result<(), Error> {
+    match stop(home)? {
+        Some(data) => say(format_args!(
+            "Stopped. The data is kept in {}",
+            data.display()
+        )),
+        None => say("Nothing runs."),
+    }
+    Ok(())
+}
+
+/// Stops what runs; where its data is, if something did.
+fn stop(home: &Home) -> Result<Option<PathBuf>, Error> {
     let made = home.folder.exists() || home.run.exists();
     if !made && postmaster::of(&home.data)?.is_none() {
-        say("Nothing runs.");
-        return Ok(());
+        return Ok(None);
     }
     let _lock = home.lock()?;
     let state = home.state()?;
@@ -27,17 +40,9 @@ pub fn down(home: &Home) -> Result<(), Error> {
         state.stop();
     }
     runs |= postmaster::stop(&home.data)?;
-    if runs {
-        let data = state.map_or_else(|| home.data.clone(), |state| state.data);
-        say(format_args!(
-            "Stopped. The data is kept in {}",
-            data.display()
-        ));
-    } else {
-        say("Nothing runs.");
-    }
     home.forget_state();
-    Ok(())
+    let data = state.map_or_else(|| home.data.clone(), |state| state.data);
+    Ok(runs.then_some(data))
 }
 
 /// Prints what runs, for people or as JSON (`null` if nothing runs); whether all that was started
@@ -143,14 +148,16 @@ fn print(state: &State) {
 /// Something could not be removed.
 pub fn clean(home: &Home) -> Result<(), Error> {
     observe::stop(home);
-    down(home)?;
+    stop(home)?;
+    let places = home.places();
+    let places = places.iter().map(|place| place.display().to_string());
+    let places = places.collect::<Vec<_>>().join(" and ");
     home.remove_all()?;
-    say(format_args!(
-        "Removed {}, {} and {}",
-        home.folder.display(),
-        home.data.display(),
-        home.run.display()
-    ));
+    if places.is_empty() {
+        say("There is nothing to remove.");
+    } else {
+        say(format_args!("Removed {places}"));
+    }
     say("(`cargo clean` removes what was built.)");
     Ok(())
 }

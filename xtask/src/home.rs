@@ -180,6 +180,19 @@ impl Home {
         Error::new(format!("{}: {reason}\n{advice}", path.display()))
     }
 
+    /// Those of the places that are there, without what is within another of them.
+    pub(crate) fn places(&self) -> Vec<&Path> {
+        let all = [&self.folder, &self.data, &self.run].map(PathBuf::as_path);
+        let is_within = |place: &Path| {
+            let mut others = all.iter().filter(|other| **other != place);
+            others.any(|other| place.starts_with(other))
+        };
+        let there = all
+            .into_iter()
+            .filter(|place| place.exists() && !is_within(place));
+        there.collect()
+    }
+
     /// Removes the data, once no PostgreSQL runs on it.
     pub(crate) fn remove_data(&self) -> Result<(), Error> {
         postmaster::stop(&self.data)?;
@@ -225,4 +238,32 @@ fn remove(path: &Path) -> Result<(), Error> {
 fn fnv1a(bytes: &[u8]) -> u32 {
     let step = |hash: u32, &byte: &u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
     bytes.iter().fold(0x811c_9dc5, step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_named_once_and_only_if_it_is_there() {
+        let all = tempfile::tempdir().unwrap();
+        let folder = all.path().join("folder");
+        let home = Home {
+            data: folder.join("data"),
+            run: all.path().join("run"),
+            folder: folder.clone(),
+        };
+        assert!(home.places().is_empty());
+        fs::create_dir_all(&home.data).unwrap();
+        assert_eq!(home.places(), [&folder]);
+        fs::create_dir(&home.run).unwrap();
+        assert_eq!(home.places(), [&folder, &home.run]);
+        let apart = all.path().join("folder of data");
+        fs::create_dir(&apart).unwrap();
+        let home = Home {
+            data: apart.clone(),
+            ..home
+        };
+        assert_eq!(home.places(), [&folder, &apart, &home.run]);
+    }
 }
