@@ -128,19 +128,28 @@ fn invite(observer: &Observer, targets: &Targets) {
 
 /// Waits for Ctrl-C. Follows the stack, which may be stopped and started meanwhile, at other ports.
 fn watch(home: &Home, observer: &mut Observer, mut targets: Targets, interrupted: &AtomicBool) {
+    let mut is_there = true;
     while !interrupted.load(Ordering::Relaxed) {
         for sentence in observer.ended_parts() {
             say(sentence);
         }
-        let now = stack_state(home).and_then(|state| Targets::of_state(&state));
-        if let Ok(now) = now
-            && now != targets
-        {
-            targets = now;
-            match observer.look_at(&targets) {
-                Ok(()) => say("The stack has other addresses now: they are followed"),
-                Err(error) => crate::warn(error),
+        match stack_state(home).and_then(|state| Targets::of_state(&state)) {
+            Err(_) if is_there => {
+                is_there = false;
+                say("The bank is gone: once `cargo xtask up` has it back, it is watched again");
             }
+            Ok(now) if now != targets => {
+                (targets, is_there) = (now, true);
+                match observer.look_at(&targets) {
+                    Ok(()) => say("The bank has other addresses now: they are followed"),
+                    Err(error) => crate::warn(error),
+                }
+            }
+            Ok(_) if !is_there => {
+                is_there = true;
+                say("The bank is there again");
+            }
+            _ => {}
         }
         thread::sleep(Duration::from_millis(200));
     }
