@@ -121,13 +121,10 @@ pub struct Bench {
     /// What is measured besides, in turn with the stack: both, or nothing where --against is given
     #[arg(long, value_enum, value_delimiter = ',')]
     beside: Vec<Beside>,
-    /// A variant with one thing changed, in turn with the stack; may be given again
-    ///
-    /// `driver=epoll`, `sockets=tcp`, `store=reckless`, `proxy=stream` with the shares of
-    /// docker-compose.stream.yml, `limits=none`, `cpus=NGINX/REPLICA/DB`, `crebito=FILE`,
-    /// `nginx.conf=FILE`, `postgres.SETTING=VALUE`, or a variable of the replicas, `PAUSE_US=0`;
-    /// or several of them with a space between, `"proxy=stream cpus=0.60/0.19/0.52"`.
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(long, value_name = "NAME=VALUE", help = format!(
+        "A variant with something changed, in turn with the stack; may be given again. One of \
+         {}; or several of them with a space between, \"proxy=stream cpus=0.60/0.19/0.52\"",
+        variant::CHANGES))]
     against: Vec<String>,
     /// JSON instead of a table
     #[arg(long)]

@@ -46,6 +46,12 @@ impl Store {
     }
 }
 
+/// What [`Variant::changed`] takes.
+pub(super) const CHANGES: &str = "driver=auto|io_uring|epoll, sockets=unix|tcp, \
+    store=durable|relaxed|reckless, proxy=http|stream, limits=none, cpus=NGINX/REPLICA/DB, \
+    crebito=FILE, nginx.conf=FILE, postgres.SETTING=VALUE, or a variable of the replicas such as \
+    PAUSE_US=0";
+
 /// One stack to be measured.
 #[derive(Clone, Debug)]
 pub struct Variant {
@@ -76,9 +82,7 @@ impl Variant {
         })
     }
 
-    /// The same with something changed, by `NAME=VALUE`: `driver`, `sockets`, `store`, `limits`
-    /// (`none`), `proxy` (with its shares), `nginx.conf` (a file), `cpus` (of NGINX, each replica,
-    /// the database), `crebito` (a binary), `postgres.SETTING`, or a variable of the replicas.
+    /// The same with something changed, by `NAME=VALUE` of [`CHANGES`]; `proxy` brings its shares.
     /// Several changes have a space between them.
     ///
     /// # Errors
@@ -86,7 +90,11 @@ impl Variant {
     pub fn changed(&self, changes: &str) -> Result<Variant, Error> {
         let mut other = self.clone();
         changes.clone_into(&mut other.name);
-        let wanted = || Error::new(format!("--against {changes}: NAME=VALUE is wanted"));
+        let wanted = || {
+            Error::new(format!(
+                "--against {changes}: NAME=VALUE is wanted, one of {CHANGES}"
+            ))
+        };
         if changes.trim().is_empty() {
             return Err(wanted());
         }
@@ -119,7 +127,7 @@ impl Variant {
                 {
                     self.options.env.push(pair(name));
                 }
-                None => return Err(Error::new(format!("--against {change}: no such thing"))),
+                None => return Err(Error::new(format!("--against {change}: one of {CHANGES}"))),
             },
         }
         Ok(())
@@ -157,7 +165,8 @@ impl Variant {
 }
 
 fn parsed<T: clap::ValueEnum>(change: &str, value: &str) -> Result<T, Error> {
-    T::from_str(value, false).map_err(|_| Error::new(format!("--against {change}: no such value")))
+    let none = |_| Error::new(format!("--against {change}: one of {CHANGES}"));
+    T::from_str(value, false).map_err(none)
 }
 
 /// The limits of docker-compose.yml by service, and of what goes on top of it for `proxy`, so that
@@ -247,6 +256,19 @@ mod tests {
         for wrong in ["cpus=0.7/0.2/0.5", "cpus=1.5", "cpus=a/b/c"] {
             assert!(shipped.changed(wrong).is_err(), "{wrong}");
         }
+        // Each that is told of is taken.
+        for (names, value) in CHANGES.split(", ").filter_map(|one| one.split_once('=')) {
+            let name = names.rsplit(' ').next().unwrap();
+            for value in value.split('|') {
+                let value = if name == "cpus" {
+                    "0.65/0.17/0.51"
+                } else {
+                    value
+                };
+                let change = format!("{name}={value}");
+                assert!(shipped.changed(&change).is_ok(), "{change}");
+            }
+        }
         for wrong in [
             "",
             "driver",
@@ -256,7 +278,8 @@ mod tests {
             "speed=more",
             "limits=many",
         ] {
-            assert!(shipped.changed(wrong).is_err(), "{wrong}");
+            let error = shipped.changed(wrong).unwrap_err().to_string();
+            assert!(error.ends_with(CHANGES), "{error}");
         }
     }
 }
