@@ -12,6 +12,7 @@ pub mod down;
 mod error;
 mod folder;
 pub mod home;
+mod http;
 pub mod install;
 pub mod k6;
 mod machine;

@@ -11,9 +11,10 @@ use serde::Serialize;
 
 use crate::bench::{Mix, load};
 use crate::error::Error;
+use crate::http;
 use crate::install::{self, Need};
 use crate::process;
-use crate::stack::{Options, Stack, get};
+use crate::stack::{Options, Stack};
 use crate::{say, up};
 
 /// wrk wants to know for how long; it is stopped long before.
@@ -125,8 +126,8 @@ fn run(task: &UnderLoad, stack: &Stack) -> Result<(), Error> {
 fn requests(stack: &Stack) -> Result<u64, Error> {
     let mut sum = 0;
     for replica in stack.replicas() {
-        let (_, health) =
-            get(&replica.address, "/health").map_err(Error::while_doing("/health"))?;
+        let (_, health) = http::get(&replica.address, "localhost", "/health")
+            .map_err(Error::while_doing("/health"))?;
         let health: serde_json::Value =
             serde_json::from_str(&health).map_err(Error::while_doing("/health"))?;
         sum += health["operations"].as_u64().unwrap_or(0);

@@ -9,7 +9,8 @@ use super::record::{Facts, GENERATOR, Largest, Record, Service};
 use super::{Bench, Variant, check, load, to_f64, usage};
 use crate::cgroup::Used;
 use crate::error::Error;
-use crate::stack::{Groups, Stack, get};
+use crate::http;
+use crate::stack::{Groups, Stack};
 
 /// For the answers that wrk no longer read, which are still being made.
 pub(super) const AFTER: Duration = Duration::from_millis(500);
@@ -114,7 +115,8 @@ pub(super) fn seen(stack: &Stack, groups: Option<&Groups>) -> Result<Seen, Error
         cpu.push((name(index), of(Some(replica.pid))));
         peak_rss_kib.extend(usage::peak_rss_kib(replica.pid).map(|peak| (name(index), peak)));
         // Counters of the process, the same at each of its addresses.
-        let health = get(&replica.address, "/health").map_err(Error::while_doing("/health"))?;
+        let health = http::get(&replica.address, "localhost", "/health")
+            .map_err(Error::while_doing("/health"))?;
         let health: serde_json::Value = serde_json::from_str(&health.1).unwrap_or_default();
         let number = |key: &str| health.get(key).and_then(serde_json::Value::as_u64);
         flights += number("flights").unwrap_or(0);

@@ -12,7 +12,8 @@ use super::engine::Engine;
 use super::file::File;
 use super::variant::Folder;
 use crate::error::Error;
-use crate::stack::{Address, get};
+use crate::http::{self, Said, in_words};
+use crate::stack::Address;
 
 /// The contest's own bound from `up` to an answer.
 pub(super) const START_MAX: Duration = Duration::from_secs(40);
@@ -125,7 +126,8 @@ impl Composition {
             }
             if start.elapsed() > patience {
                 return Err(Error::new(format!(
-                    "{path} is not answered with 200 within {patience:?} ({said:?})\n{}",
+                    "not ready within {patience:?}: {}\n{}",
+                    in_words(path, &said),
                     self.logs()
                 )));
             }
@@ -134,9 +136,9 @@ impl Composition {
     }
 
     /// Status and body, through NGINX.
-    pub fn get(&self, path: &str) -> std::io::Result<(u16, String)> {
+    pub fn get(&self, path: &str) -> Said {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        get(&Address::Tcp(address), path)
+        http::get(&Address::Tcp(address), "localhost", path)
     }
 
     /// NGINX's, for load and tests.

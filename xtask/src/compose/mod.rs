@@ -33,6 +33,7 @@ use crate::bench::commit;
 use crate::checkout::checkout;
 use crate::error::Error;
 use crate::home::Home;
+use crate::http::in_words;
 use crate::machine;
 use crate::stack::Driver;
 use crate::{say, warn};
@@ -373,9 +374,10 @@ fn driver(
 /// One was never asked, or a request was not answered with 200.
 fn all_serve(composition: &Composition, containers: &[Container]) -> Result<Vec<u64>, Error> {
     for _ in 0..GETS {
-        let said = composition.get("/clientes/1/extrato");
+        let path = "/clientes/1/extrato";
+        let said = composition.get(path);
         if !said.as_ref().is_ok_and(|(status, _)| *status == 200) {
-            return Err(Error::new(format!("an extrato is answered with {said:?}")));
+            return Err(Error::new(in_words(path, &said)));
         }
     }
     let health = composition.health(containers)?;

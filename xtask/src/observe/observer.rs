@@ -14,10 +14,11 @@ use serde_json::{Value, json};
 use super::files_in;
 use crate::checkout::checkout;
 use crate::error::Error;
+use crate::http;
 use crate::machine;
 use crate::process::{Lifetime, Process, tail};
 use crate::programs;
-use crate::stack::{Address, ROLE, SUPERUSER, Stack, get, psql_at};
+use crate::stack::{Address, ROLE, SUPERUSER, Stack, psql_at};
 use crate::state::State;
 
 /// Longer than a start takes, with a log of samples to read; the end of patience, not a measure.
@@ -162,7 +163,7 @@ impl Observer {
     pub fn query(&self, expression: &str) -> Result<Vec<Value>, Error> {
         let encoded = utf8_percent_encode(expression, NON_ALPHANUMERIC);
         let path = format!("/api/v1/query?query={encoded}");
-        let (_, body) = get(&Address::Tcp(self.address), &path)
+        let (_, body) = http::get(&Address::Tcp(self.address), "localhost", &path)
             .map_err(Error::while_doing(format!("{}{path}", self.url)))?;
         let mut answer: Value = serde_json::from_str(&body).map_err(Error::while_doing(&body))?;
         match answer["data"]["result"].take() {
@@ -293,7 +294,9 @@ fn wait_until_ready(
         if process.ended().is_some() {
             break "did not start";
         }
-        if get(&Address::Tcp(address), path).is_ok_and(|(status, _)| status == 200) {
+        if http::get(&Address::Tcp(address), "localhost", path)
+            .is_ok_and(|(status, _)| status == 200)
+        {
             return Ok(());
         }
         if start.elapsed() > PATIENCE {

@@ -38,7 +38,7 @@ pub use options::{Address, Driver, Options, Proxy, Shutdown, Sockets};
 pub(crate) use postgres::Plan;
 pub use postgres::{Postgres, ROLE, SUPERUSER};
 pub use replica::Replica;
-pub(crate) use replica::{Slot, get};
+pub(crate) use replica::Slot;
 pub(crate) use sql::psql_at;
 pub use sql::sql_files;
 

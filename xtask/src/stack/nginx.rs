@@ -13,9 +13,9 @@ use rustix::process::Signal;
 
 use super::Groups;
 use super::options::{Address, Proxy};
-use super::replica::get;
 use crate::checkout::checkout;
 use crate::error::Error;
+use crate::http;
 use crate::machine;
 use crate::process::{Lifetime, Process, tail};
 use crate::programs;
@@ -194,7 +194,7 @@ impl Nginx {
 
     fn answers(&self) -> bool {
         match self.proxy {
-            Proxy::Http => get(&Address::Tcp(self.address), "/healthz").is_ok(),
+            Proxy::Http => http::get(&Address::Tcp(self.address), "localhost", "/healthz").is_ok(),
             // It has no words of its own for replicas that are away.
             Proxy::Stream => TcpStream::connect(self.address).is_ok(),
         }

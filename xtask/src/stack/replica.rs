@@ -1,8 +1,6 @@
 //! One replica: its addresses, its settings, its process.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -10,13 +8,12 @@ use std::time::{Duration, Instant};
 
 use super::options::{Address, Options, Sockets};
 use crate::error::Error;
+use crate::http::{self, in_words};
 use crate::machine;
 use crate::process::{Lifetime, Process, tail};
 
 /// Longer than a start takes on a crowded machine; the end of patience, not a measure.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// For one question to a replica.
-const ANSWER: Duration = Duration::from_secs(10);
 
 /// A running replica, as others see it.
 #[derive(Clone, Debug)]
@@ -126,7 +123,7 @@ impl Slot {
         let start = Instant::now();
         for address in self.addresses.clone() {
             loop {
-                let said = get(&address, "/health");
+                let said = http::get(&address, "localhost", "/health");
                 if let Ok((200, body)) = &said {
                     self.driver = driver_of(body);
                     break;
@@ -137,8 +134,8 @@ impl Slot {
                     .is_none_or(|process| process.ended().is_some());
                 if ended || start.elapsed() > PATIENCE {
                     let why = if ended { "ended" } else { "is not ready" };
-                    let log = tail(&self.log, 20);
-                    let sentence = format!("replica {address} {why} ({said:?}):\n{log}");
+                    let (said, log) = (in_words("/health", &said), tail(&self.log, 20));
+                    let sentence = format!("replica {address} {why}: {said}\n{log}");
                     return Err(Error::new(sentence));
                 }
                 thread::sleep(ASKED_EVERY);
@@ -170,38 +167,4 @@ fn driver_of(health: &str) -> String {
         .and_then(|driver| driver.as_str())
         .unwrap_or("unknown")
         .to_owned()
-}
-
-/// Status and body of a GET on a connection of its own.
-pub(crate) fn get(address: &Address, path: &str) -> io::Result<(u16, String)> {
-    match address {
-        Address::Tcp(address) => {
-            let stream = TcpStream::connect_timeout(address, ANSWER)?;
-            stream.set_read_timeout(Some(ANSWER))?;
-            ask(stream, path)
-        }
-        Address::Unix(socket) => {
-            let stream = UnixStream::connect(socket)?;
-            stream.set_read_timeout(Some(ANSWER))?;
-            ask(stream, path)
-        }
-    }
-}
-
-fn ask(mut stream: impl Read + Write, path: &str) -> io::Result<(u16, String)> {
-    // HTTP/1.0: the answer ends with the connection, and is never chunked.
-    write!(
-        stream,
-        "GET {path} HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let odd = || io::Error::new(io::ErrorKind::InvalidData, "no HTTP answer");
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(odd)?;
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|code| code.parse().ok())
-        .ok_or_else(odd)?;
-    Ok((status, body.to_owned()))
 }

@@ -12,11 +12,12 @@ use super::super::measure::Seen;
 use super::super::record::GENERATOR;
 use super::super::usage;
 use super::description::{Description, Postgres, Service};
-use super::http;
 use crate::cgroup::Cgroup;
 use crate::error::Error;
+use crate::http;
 use crate::process::{Lifetime, Process, family, tail};
 use crate::programs;
+use crate::stack::Address;
 use crate::url;
 use rustix::process::Signal;
 
@@ -68,7 +69,11 @@ impl Foreign {
     }
 
     fn answers(&self) -> bool {
-        let answer = http::get(self.address, &self.description.url, &self.description.ready);
+        let answer = http::get(
+            &Address::Tcp(self.address),
+            url::authority(self.url()),
+            &self.description.ready,
+        );
         answer.is_ok_and(|(status, _)| status == 200)
     }
 

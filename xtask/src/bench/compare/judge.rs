@@ -6,7 +6,7 @@ use super::super::load::Load;
 use super::super::open::Outcome;
 use super::super::record;
 use super::figures::{Check, Finding};
-use super::http::Saldo;
+use crate::http::Saldo;
 use crate::k6::Summary;
 
 /// How many transacoes perf/k6/validations.js has applied: 25 debits and 25 credits at once, and

@@ -8,7 +8,6 @@
 mod description;
 mod figures;
 mod foreign;
-mod http;
 mod judge;
 mod machine;
 mod report;

@@ -5,15 +5,15 @@ use std::thread;
 use std::time::Duration;
 
 use super::super::load::{self, Load};
-use super::super::open::{self, Outcome, Plan};
+use super::super::open::{self, CLIENTES, Outcome, Plan};
 use super::super::record::{self, Facts, Record};
 use super::super::{Bench, ceiling, measure, to_f64};
 use super::figures::{Check, Contest, Finding, Visit};
-use super::http::{self, Saldo};
 use super::judge;
 use super::running::Running;
 use super::target::{Kind, Target};
 use crate::error::Error;
+use crate::http::{self, Saldo};
 use crate::{k6, say};
 
 /// What each target is to bear.
@@ -23,9 +23,6 @@ pub(super) struct Loads {
     pub contest_seconds: u32,
     pub k6_seconds: u32,
 }
-
-/// The contest's five.
-const CLIENTES: std::ops::RangeInclusive<u32> = 1..=5;
 
 /// A visit and, of a stack of ours, what was in force.
 ///

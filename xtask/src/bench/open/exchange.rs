@@ -6,6 +6,8 @@ pub(crate) struct Exchange {
     request: Vec<u8>,
     written: usize,
     answer: Vec<u8>,
+    /// A longer one is none.
+    answer_bytes_max: usize,
     head: Option<Head>,
     /// What came in chunks, without them.
     body: Vec<u8>,
@@ -46,8 +48,17 @@ impl Exchange {
             request,
             written: 0,
             answer: Vec::new(),
+            answer_bytes_max: ANSWER_BYTES_MAX,
             head: None,
             body: Vec::new(),
+        }
+    }
+
+    /// One whose request is written already, and whose answer has so many bytes at most.
+    pub fn written(answer_bytes_max: usize) -> Exchange {
+        Exchange {
+            answer_bytes_max,
+            ..Exchange::new(Vec::new())
         }
     }
 
@@ -66,7 +77,7 @@ impl Exchange {
     /// # Errors
     /// It is no answer of HTTP/1, or none of a bank.
     pub fn read(&mut self, bytes: &[u8]) -> Result<Option<Answer<'_>>, Fault> {
-        if self.answer.len() + bytes.len() > ANSWER_BYTES_MAX {
+        if self.answer.len() + bytes.len() > self.answer_bytes_max {
             return Err("a long answer");
         }
         self.answer.extend_from_slice(bytes);

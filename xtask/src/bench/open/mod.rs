@@ -13,7 +13,7 @@
 //!
 //! By hand: `cargo run --package xtask --example open -- --help`.
 
-pub(super) mod exchange;
+pub(crate) mod exchange;
 mod outcome;
 mod poll;
 mod request;
@@ -27,6 +27,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::error::Error;
 pub use outcome::{Generator, Latency, OfKind, Outcome};
+pub(crate) use request::CLIENTES;
 pub use request::Kind;
 use run::Run;
 
