@@ -143,7 +143,7 @@ fn measured(compare: &Compare, interrupted: &AtomicBool) -> Result<Comparison, E
     };
     let mut comparison = Comparison {
         taken: jiff::Timestamp::now()
-            .strftime("%Y-%m-%dT%H:%MZ")
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
             .to_string(),
         commit: tables::commit(),
         machine: machine::facts(),
