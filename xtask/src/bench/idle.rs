@@ -1,7 +1,7 @@
 //! Many connections that are kept alive and say nothing, beside few that are busy: what they cost
 //! in throughput, through NGINX, and in memory, straight at a replica.
 
-mod crowd;
+mod silent;
 
 use std::fmt::Write;
 use std::thread;
@@ -17,7 +17,7 @@ use super::{Bench, Variant, check, load, measure, to_f64, usage};
 use crate::error::Error;
 use crate::machine;
 use crate::stack::{Address, Proxy, Sockets, Stack};
-use crowd::Crowd;
+use silent::Silent;
 
 /// Connections that are busy.
 const BUSY: u32 = 256;
@@ -111,9 +111,9 @@ fn measure(bench: &Bench, variant: &Variant, round: u32, all: u32) -> Result<Rou
     };
     let warm = drive(bench.warm_up.max(1), 1)?;
     let among = |seed: u32| -> Result<(Load, usize), Error> {
-        let mut crowd = Crowd::gather(&Address::Tcp(stack.address()), all - BUSY)?;
+        let mut idle = Silent::gather(&Address::Tcp(stack.address()), all - BUSY)?;
         let load = drive(bench.seconds, seed)?;
-        Ok((load, crowd.closed()))
+        Ok((load, idle.closed()))
     };
     // Who comes first alternates too.
     let (alone, (among, closed)) = if round % 2 == 1 {
@@ -170,9 +170,9 @@ fn memory(bench: &Bench, variant: &Variant, all: u32) -> Result<Memory, Error> {
     let (_, busy_kib) = resident(&stack)?;
     stack.kill_replica(0);
     stack.start_replica(0)?;
-    let mut crowd = Crowd::gather(&address, all)?;
+    let mut idle = Silent::gather(&address, all)?;
     let (idle_kib, _) = resident(&stack)?;
-    match crowd.closed() {
+    match idle.closed() {
         0 => Ok(Memory {
             started_kib,
             busy_kib,

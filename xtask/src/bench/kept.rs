@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::record::{Record, Run};
-use super::rounds::{Rounds, is_bound, median, variants};
+use super::rounds::{Rounds, is_yardstick, median, variants};
 use super::{Bench, Variant, to_f64};
 use crate::error::Error;
 use crate::home::Home;
@@ -98,7 +98,7 @@ pub(super) fn figures(run: &Run) -> Vec<Figure> {
         add("CPU µs nginx", cpu_us("nginx"));
         add("CPU µs replicas", cpu_us("api"));
         add("CPU µs db", cpu_us("db"));
-        if !is_bound(rounds.variant) {
+        if !is_yardstick(rounds.variant) {
             add(
                 "CPU µs db applied",
                 rounds.median_of(Record::db_us_per_applied),

@@ -73,7 +73,7 @@ impl<'a> Rounds<'a> {
 
     /// What this comes to in parts of the floor under its kind of NGINX, if that was measured.
     pub fn of_floor(&self, run: &Run) -> Option<f64> {
-        let own = self.first().filter(|_| !is_bound(self.variant))?;
+        let own = self.first().filter(|_| !is_yardstick(self.variant))?;
         let mut floors = run.records.iter();
         let floor = floors.find(|it| is_floor(&it.variant) && it.facts.proxy == own.facts.proxy)?;
         let floor = Rounds::of(run, self.connections, &floor.variant)?;
@@ -82,13 +82,13 @@ impl<'a> Rounds<'a> {
 
     /// And in parts of the best of the ceiling.
     pub fn of_ceiling(&self, run: &Run) -> Option<f64> {
-        let best = ceiling(run).filter(|_| !is_bound(self.variant))?;
+        let best = ceiling(run).filter(|_| !is_yardstick(self.variant))?;
         Some(self.rate() / best)
     }
 }
 
 /// Whether it is not the bank that was measured, but what it is compared with.
-pub(super) fn is_bound(variant: &str) -> bool {
+pub(super) fn is_yardstick(variant: &str) -> bool {
     is_floor(variant) || variant == CEILING
 }
 

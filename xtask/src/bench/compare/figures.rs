@@ -69,7 +69,8 @@ pub(super) struct Visit {
     pub contest: Option<Contest>,
     pub levels: Vec<Record>,
     /// What was looked at, whether or not something was found.
-    pub checked: Vec<Check>,
+    #[serde(rename = "checked")]
+    pub aspects: Vec<Aspect>,
     pub findings: Vec<Finding>,
 }
 
@@ -83,7 +84,7 @@ pub(super) struct Contest {
 /// What a bank is held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Check {
+pub(super) enum Aspect {
     /// The contest's, asked of a fresh bank.
     Validations,
     /// What an answer under load says of saldo and limite.
@@ -96,36 +97,37 @@ pub(super) enum Check {
     Availability,
 }
 
-impl Check {
-    pub const ALL: [Check; 5] = [
-        Check::Validations,
-        Check::Answers,
-        Check::Saldos,
-        Check::Database,
-        Check::Availability,
+impl Aspect {
+    pub const ALL: [Aspect; 5] = [
+        Aspect::Validations,
+        Aspect::Answers,
+        Aspect::Saldos,
+        Aspect::Database,
+        Aspect::Availability,
     ];
 
     /// For a column's head.
     pub fn name(self) -> &'static str {
         match self {
-            Check::Validations => "Validations",
-            Check::Answers => "Answers",
-            Check::Saldos => "Saldos",
-            Check::Database => "Database",
-            Check::Availability => "Availability",
+            Aspect::Validations => "Validations",
+            Aspect::Answers => "Answers",
+            Aspect::Saldos => "Saldos",
+            Aspect::Database => "Database",
+            Aspect::Availability => "Availability",
         }
     }
 
     /// Whether what is found makes the bank wrong, and not only unavailable.
     pub fn is_about_money(self) -> bool {
-        self != Check::Availability
+        self != Aspect::Availability
     }
 }
 
 /// Something that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Finding {
-    pub check: Check,
+    #[serde(rename = "check")]
+    pub aspect: Aspect,
     /// Under which load.
     pub load: String,
     pub sentence: String,
@@ -220,7 +222,7 @@ impl Comparison {
     /// How many things were found, by whether they are about money.
     pub fn found(&self, target: &str, about_money: bool) -> u64 {
         let findings = self.visits(target).flat_map(|visit| &visit.findings);
-        let of = findings.filter(|finding| finding.check.is_about_money() == about_money);
+        let of = findings.filter(|finding| finding.aspect.is_about_money() == about_money);
         of.map(|finding| finding.count).sum()
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::load::Load;
 use super::super::open::Outcome;
 use super::super::record;
-use super::figures::{Check, Finding};
+use super::figures::{Aspect, Finding};
 use crate::http::Saldo;
 use crate::k6::Summary;
 
@@ -15,9 +15,9 @@ const VALIDATED: u64 = 25 + 25 + 5 * 3;
 /// How its checks are named.
 const VALIDATIONS: &str = "validacoes: ";
 
-fn finding(check: Check, load: &str, sentence: impl Into<String>, count: u64) -> Option<Finding> {
+fn finding(aspect: Aspect, load: &str, sentence: impl Into<String>, count: u64) -> Option<Finding> {
     (count > 0).then(|| Finding {
-        check,
+        aspect,
         load: load.to_owned(),
         sentence: sentence.into(),
         count,
@@ -31,14 +31,14 @@ pub(super) fn k6(summary: &Summary) -> Vec<Finding> {
         let (sentence, counts) = line.rsplit_once(": failed ")?;
         let count = counts.split(' ').next()?.parse().ok()?;
         let (check, sentence) = match sentence.strip_prefix(VALIDATIONS) {
-            Some(rest) => (Check::Validations, rest),
-            None if sentence.contains("saldo") => (Check::Answers, sentence),
-            None => (Check::Availability, sentence),
+            Some(rest) => (Aspect::Validations, rest),
+            None if sentence.contains("saldo") => (Aspect::Answers, sentence),
+            None => (Aspect::Availability, sentence),
         };
         finding(check, "k6", format!("not so: {sentence}"), count)
     });
     let dropped = finding(
-        Check::Availability,
+        Aspect::Availability,
         "k6",
         "requests that were due and not sent, as all users still waited",
         summary.dropped_iterations,
@@ -58,7 +58,7 @@ pub(super) fn applied(summary: &Summary, validated: bool) -> u64 {
 pub(super) fn availability(outcome: &Outcome, load: &str) -> Vec<Finding> {
     let failures = outcome.failures.iter().map(|(why, &count)| {
         let sentence = format!("never answered: {why}");
-        finding(Check::Availability, load, sentence, count)
+        finding(Aspect::Availability, load, sentence, count)
     });
     let kinds = outcome.kinds.values();
     let counts = kinds.flat_map(|kind| {
@@ -81,7 +81,7 @@ fn unknown_statuses(
     }
     sums.into_iter().filter_map(move |(status, count)| {
         let sentence = format!("answered with {status}");
-        finding(Check::Availability, load, sentence, count)
+        finding(Aspect::Availability, load, sentence, count)
     })
 }
 
@@ -95,7 +95,7 @@ pub(super) fn server_errors(outcome: &Outcome) -> u64 {
 /// What answers of the contest's load contradict.
 pub(super) fn answers(outcome: &Outcome, load: &str) -> Vec<Finding> {
     let wrong = outcome.inconsistencies.iter();
-    let wrong = wrong.filter_map(|(what, &count)| finding(Check::Answers, load, what, count));
+    let wrong = wrong.filter_map(|(what, &count)| finding(Aspect::Answers, load, what, count));
     wrong.collect()
 }
 
@@ -115,7 +115,7 @@ pub(super) fn saldos(
             ),
             Some(_) => return None,
         };
-        finding(Check::Saldos, "contest", sentence, 1)
+        finding(Aspect::Saldos, "contest", sentence, 1)
     });
     wrong.collect()
 }
@@ -130,14 +130,14 @@ pub(super) fn database(check: &record::Check, load: &str) -> Vec<Finding> {
         "{} more rows, where {} transacoes were answered with 200",
         check.rows, check.answered
     );
-    let rows = finding(Check::Database, load, sentence, u64::from(!fits));
+    let rows = finding(Aspect::Database, load, sentence, u64::from(!fits));
     wrong.into_iter().chain(rows).collect()
 }
 
 /// So many clientes whose saldo the database itself contradicts.
 pub(super) fn wrong_saldos(load: &str, count: u64) -> Finding {
     Finding {
-        check: Check::Database,
+        aspect: Aspect::Database,
         load: load.to_owned(),
         sentence: "clientes whose saldo is not the sum of their transacoes, or beyond the limite"
             .to_owned(),
@@ -154,7 +154,7 @@ pub(super) fn load(load: &Load, name: &str) -> Vec<Finding> {
     let mut all: Vec<Finding> = unknown_statuses(statuses, name).collect();
     let sentence = "connections refused, reset or timed out";
     all.extend(finding(
-        Check::Availability,
+        Aspect::Availability,
         name,
         sentence,
         load.socket_errors,
@@ -229,13 +229,13 @@ mod tests {
         let summary: Summary = serde_json::from_value(summary).unwrap();
         let found: Vec<_> = k6(&summary)
             .into_iter()
-            .map(|it| (it.check, it.count))
+            .map(|it| (it.aspect, it.count))
             .collect();
         let expected = [
-            (Check::Validations, 1),
-            (Check::Answers, 3),
-            (Check::Availability, 2),
-            (Check::Availability, 4),
+            (Aspect::Validations, 1),
+            (Aspect::Answers, 3),
+            (Aspect::Availability, 2),
+            (Aspect::Availability, 4),
         ];
         assert_eq!(found, expected);
         assert_eq!((applied(&summary, false), applied(&summary, true)), (7, 72));

@@ -8,7 +8,7 @@ use super::super::load::{self, Load};
 use super::super::open::{self, CLIENTES, Outcome, Plan};
 use super::super::record::{self, Facts, Record};
 use super::super::{Bench, ceiling, measure, to_f64};
-use super::figures::{Check, Contest, Finding, Visit};
+use super::figures::{Aspect, Contest, Finding, Visit};
 use super::judge;
 use super::running::Running;
 use super::target::{Kind, Target};
@@ -44,7 +44,7 @@ pub(super) fn visit(
             }
             let mut visit = empty(target, round);
             visit.levels = levels;
-            visit.looked(Check::Database);
+            visit.looked(Aspect::Database);
             for level in &visit.levels {
                 let check = level.check.iter().filter(|check| check.wrong_clientes > 0);
                 let wrong = check.map(|check| judge::wrong_saldos("pgbench", check.wrong_clientes));
@@ -73,15 +73,15 @@ fn empty(target: &Target, round: u32) -> Visit {
         k6: None,
         contest: None,
         levels: Vec::new(),
-        checked: Vec::new(),
+        aspects: Vec::new(),
         findings: Vec::new(),
     }
 }
 
 impl Visit {
-    fn looked(&mut self, check: Check) {
-        if !self.checked.contains(&check) {
-            self.checked.push(check);
+    fn looked(&mut self, aspect: Aspect) {
+        if !self.aspects.contains(&aspect) {
+            self.aspects.push(aspect);
         }
     }
 
@@ -115,14 +115,14 @@ impl Turn<'_> {
             ..k6::Options::default()
         };
         let summary = k6::contest(&self.running.url(), &options)?;
-        self.visit.looked(Check::Availability);
+        self.visit.looked(Aspect::Availability);
         if self.running.is_bank() {
-            self.visit.looked(Check::Answers);
+            self.visit.looked(Aspect::Answers);
             if validate {
-                self.visit.looked(Check::Validations);
+                self.visit.looked(Aspect::Validations);
             }
             let findings = judge::k6(&summary);
-            let validated = !findings.iter().any(|it| it.check == Check::Validations);
+            let validated = !findings.iter().any(|it| it.aspect == Aspect::Validations);
             self.visit.found(findings);
             let answered = judge::applied(&summary, validate);
             // What was refused of the validations, and what was not, is not told apart.
@@ -172,17 +172,17 @@ impl Turn<'_> {
         rows: Option<(u64, u64)>,
     ) -> Result<(), Error> {
         const LOAD: &str = "contest";
-        self.visit.looked(Check::Availability);
+        self.visit.looked(Aspect::Availability);
         self.visit.found(judge::availability(outcome, LOAD));
         if !self.running.is_bank() {
             return Ok(());
         }
-        self.visit.looked(Check::Answers);
+        self.visit.looked(Aspect::Answers);
         self.visit.found(judge::answers(outcome, LOAD));
         // One that was never answered may have been applied.
         let open = outcome.unanswered() + judge::server_errors(outcome);
         if open == 0 && before.len() == CLIENTES.count() {
-            self.visit.looked(Check::Saldos);
+            self.visit.looked(Aspect::Saldos);
             let after = self.saldos();
             self.visit
                 .found(judge::saldos(before, &after, &outcome.changes));
@@ -207,7 +207,7 @@ impl Turn<'_> {
             let after = self.running.seen()?;
             thread::sleep(measure::AFTER);
             let name = format!("{connections} connections");
-            self.visit.looked(Check::Availability);
+            self.visit.looked(Aspect::Availability);
             self.visit.found(judge::load(&load, &name));
             let check = self.check_rows(&name, rows, load.applied, connections.into())?;
             let seconds = load.seconds();
@@ -263,7 +263,7 @@ impl Turn<'_> {
             answered,
             unread_max,
         };
-        self.visit.looked(Check::Database);
+        self.visit.looked(Aspect::Database);
         self.visit.found(judge::database(&check, load));
         Ok(Some(check))
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::super::record::{Record, Run, SHIPPED};
-use super::super::rounds::{Rounds, is_bound};
+use super::super::rounds::{Rounds, is_yardstick};
 use super::super::to_f64;
 use super::levels::figure;
 
@@ -11,7 +11,7 @@ use super::levels::figure;
 pub(super) fn table(run: &Run) -> String {
     let mut text = String::new();
     for theirs in Rounds::all(run) {
-        if theirs.variant == SHIPPED || is_bound(theirs.variant) {
+        if theirs.variant == SHIPPED || is_yardstick(theirs.variant) {
             continue;
         }
         let Some(ours) = Rounds::of(run, theirs.connections, SHIPPED) else {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::figures::{Check, Comparison, Role, Spread};
+use super::super::figures::{Aspect, Comparison, Role, Spread};
 use super::number::{count, times};
 
 /// Below this, rounds that do not overlap are still called alike.
@@ -79,15 +79,15 @@ fn verdict(comparison: &Comparison) -> Markup {
         .of_role(Role::Bank)
         .map(|bank| (bank.name.as_str(), comparison.found(&bank.name, true)));
     let wrong: Vec<(&str, u64)> = wrong.filter(|(_, found)| *found > 0).collect();
-    let looked = |check| {
+    let looked = |aspect| {
         comparison
             .visits
             .iter()
-            .any(|visit| visit.checked.contains(&check))
+            .any(|visit| visit.aspects.contains(&aspect))
     };
     html! {
         @if wrong.is_empty() {
-            @if looked(Check::Answers) {
+            @if looked(Aspect::Answers) {
                 p.verdict.good { "Every answer and every saldo that was checked is right." }
             } @else {
                 p.verdict { "No answers were checked." }

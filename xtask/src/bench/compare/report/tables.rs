@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::super::super::to_f64;
-use super::super::figures::{About, Check, Comparison, Contest, Role, Spread, cpu_us};
+use super::super::figures::{About, Aspect, Comparison, Contest, Role, Spread, cpu_us};
 use super::colour;
 use super::number::{cell, count, percent, short, times};
 
@@ -255,14 +255,14 @@ pub(super) fn checks(comparison: &Comparison) -> Markup {
                     thead {
                         tr {
                             th {}
-                            @for check in Check::ALL { th scope="col" { (check.name()) } }
+                            @for aspect in Aspect::ALL { th scope="col" { (aspect.name()) } }
                         }
                     }
                     tbody {
                         @for target in comparison.of_role(Role::Bank) {
                             tr {
                                 (name(comparison, target))
-                                @for check in Check::ALL { (verdict(comparison, target, check)) }
+                                @for aspect in Aspect::ALL { (verdict(comparison, target, aspect)) }
                             }
                         }
                     }
@@ -273,11 +273,11 @@ pub(super) fn checks(comparison: &Comparison) -> Markup {
     }
 }
 
-fn verdict(comparison: &Comparison, target: &About, check: Check) -> Markup {
+fn verdict(comparison: &Comparison, target: &About, aspect: Aspect) -> Markup {
     let visits = || comparison.visits(&target.name);
-    let looked = visits().any(|visit| visit.checked.contains(&check));
+    let looked = visits().any(|visit| visit.aspects.contains(&aspect));
     let findings = visits().flat_map(|visit| &visit.findings);
-    let of = findings.filter(|finding| finding.check == check);
+    let of = findings.filter(|finding| finding.aspect == aspect);
     let count_of: u64 = of.map(|finding| finding.count).sum();
     html! {
         @match (looked, count_of) {

@@ -12,22 +12,22 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const REQUEST: &[u8] = b"GET /clientes/1/extrato HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// Open connections; closed on drop.
-pub(super) struct Crowd(Vec<TcpStream>);
+pub(super) struct Silent(Vec<TcpStream>);
 
-impl Crowd {
+impl Silent {
     /// So many, each with an extrato behind it.
     ///
     /// # Errors
     /// One was refused, or was not answered with 200.
-    pub fn gather(address: &Address, count: u32) -> Result<Crowd, Error> {
+    pub fn gather(address: &Address, count: u32) -> Result<Silent, Error> {
         let Address::Tcp(address) = address else {
-            return Err(Error::new("a crowd needs a TCP address"));
+            return Err(Error::new("idle connections need a TCP address"));
         };
         let one = |at: u32| {
             let doing = || format!("connection {} of {count} to {address}", at + 1);
             asked(*address).map_err(|error| Error::while_doing(doing())(error))
         };
-        (0..count).map(one).collect::<Result<_, _>>().map(Crowd)
+        (0..count).map(one).collect::<Result<_, _>>().map(Silent)
     }
 
     /// How many were closed by the other side, or are not as silent as they were left.
@@ -114,10 +114,10 @@ mod tests {
             let streams = (0..3).map(|_| answer(listener.accept().unwrap().0));
             streams.collect::<Vec<_>>()
         });
-        let mut crowd = Crowd::gather(&Address::Tcp(address), 3).unwrap();
+        let mut idle = Silent::gather(&Address::Tcp(address), 3).unwrap();
         let mut streams = server.join().unwrap();
-        assert_eq!(crowd.closed(), 0);
+        assert_eq!(idle.closed(), 0);
         streams.truncate(1);
-        assert_eq!(crowd.closed(), 2);
+        assert_eq!(idle.closed(), 2);
     }
 }
