@@ -8,10 +8,12 @@ use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 
+use super::kept::{self, Figure, Kept};
 use super::load::Load;
 use super::record::Check;
-use super::report::commit;
+use super::report::previous;
 use super::rounds::median;
 use super::{Bench, Variant, check, load, measure, to_f64, usage};
 use crate::error::Error;
@@ -25,6 +27,16 @@ const BUSY: u32 = 256;
 const OTHERS: u32 = 512;
 /// For the last answers to be made, and for what is let go to be let go.
 const AFTER: Duration = Duration::from_millis(500);
+
+/// One run of the measure.
+#[derive(Clone, Debug, Serialize)]
+struct Run {
+    #[serde(flatten)]
+    kept: Kept,
+    rounds: Vec<Round>,
+    /// The latest run before with the same settings.
+    previous: Option<Kept>,
+}
 
 /// One round of one variant.
 #[derive(Clone, Debug, Serialize)]
@@ -62,24 +74,39 @@ impl Round {
     }
 }
 
-/// Measures each variant with `all` connections, without limits, and prints the figures.
+/// Measures each variant with `all` connections, without limits, and prints the figures beside
+/// those of the run before with the same `settings`.
 ///
 /// # Errors
 /// There are not as many descriptors to be had, or the database disagrees with the answers.
-pub(super) fn bench(bench: &Bench, variants: &[Variant], all: u32) -> Result<(), Error> {
-    let mut rounds = Vec::new();
+pub(super) fn bench(
+    bench: &Bench,
+    variants: &[Variant],
+    all: u32,
+    settings: Value,
+) -> Result<(), Error> {
+    let mut rounds: Vec<Round> = Vec::new();
     for round in 1..=bench.rounds {
         for variant in variants {
             rounds.push(measure(bench, variant, round, all)?);
         }
     }
+    let is_wrong = rounds.iter().any(|round| !round.holds());
+    let kept = Kept::now(settings, figures(variants, &rounds, all), is_wrong);
+    let run = Run {
+        previous: kept::before(&kept),
+        kept,
+        rounds,
+    };
+    kept::keep(&run.kept, &run);
     if bench.json {
-        let text = serde_json::to_string_pretty(&rounds);
+        let text = serde_json::to_string_pretty(&run);
         println!("{}", text.map_err(Error::while_doing("the figures"))?);
     } else {
-        print!("{}", table(variants, &rounds, all));
+        print!("{}", table(variants, &run, all));
+        print!("{}", previous::table(&run.kept, run.previous.as_ref()));
     }
-    match rounds.iter().find(|round| !round.holds()) {
+    match run.rounds.iter().find(|round| !round.holds()) {
         None => Ok(()),
         Some(wrong) => Err(Error::new(format!(
             "{}, round {}: {} idle connections were closed; {:?}",
@@ -184,10 +211,51 @@ fn memory(bench: &Bench, variant: &Variant, all: u32) -> Result<Memory, Error> {
     }
 }
 
-fn table(variants: &[Variant], rounds: &[Round], all: u32) -> String {
+fn median_of(rounds: &[Round], variant: &Variant, what: impl Fn(&Round) -> f64) -> f64 {
+    let own = rounds.iter().filter(|round| round.variant == variant.name);
+    median(own.map(what))
+}
+
+fn mb(kib: u64) -> f64 {
+    to_f64(kib) * 1.024e-3
+}
+
+fn ms(us: u64) -> f64 {
+    to_f64(us) / 1e3
+}
+
+/// What is worth a comparison.
+fn figures(variants: &[Variant], rounds: &[Round], all: u32) -> Vec<Figure> {
+    let of = |variant: &Variant| {
+        let figure = |connections: u32, name: &str, what: &dyn Fn(&Round) -> f64| Figure {
+            connections: Some(connections),
+            variant: variant.name.clone(),
+            name: name.to_owned(),
+            value: median_of(rounds, variant, what),
+        };
+        [
+            figure(BUSY, "requests/s", &|round| {
+                round.alone.requests_per_second()
+            }),
+            figure(BUSY, "p99 ms", &|round| ms(round.alone.p99_us)),
+            figure(all, "requests/s", &|round| {
+                round.among.requests_per_second()
+            }),
+            figure(all, "p99 ms", &|round| ms(round.among.p99_us)),
+            figure(all, "/ busy alone", &Round::ratio),
+            figure(0, "MB of a replica", &|round| mb(round.memory.started_kib)),
+            figure(BUSY, "MB of a replica", &|round| mb(round.memory.busy_kib)),
+            figure(all, "MB of a replica", &|round| mb(round.memory.idle_kib)),
+        ]
+    };
+    variants.iter().flat_map(of).collect()
+}
+
+fn table(variants: &[Variant], run: &Run, all: u32) -> String {
+    let rounds = &run.rounds;
     let mut text = format!(
         "commit {}; no limits; {} rounds, their medians\n\n{:<24}{:<26}{:>12}{:>10}{:>10}\n",
-        commit(),
+        run.kept.commit,
         rounds.len() / variants.len().max(1),
         "variant",
         "connections",
@@ -197,12 +265,8 @@ fn table(variants: &[Variant], rounds: &[Round], all: u32) -> String {
     );
     for variant in variants {
         let name = &variant.name;
-        let of = |what: &dyn Fn(&Round) -> f64| {
-            let own = rounds.iter().filter(|round| round.variant == *name);
-            median(own.map(what))
-        };
+        let of = |what: &dyn Fn(&Round) -> f64| median_of(rounds, variant, what);
         let mut line = |busy: String, load: &dyn Fn(&Round) -> &Load| {
-            let ms = |us: u64| to_f64(us) / 1e3;
             let _ = writeln!(
                 text,
                 "{name:<24}{busy:<26}{:>12.0}{:>10.2}{:>10.2}",
@@ -213,7 +277,6 @@ fn table(variants: &[Variant], rounds: &[Round], all: u32) -> String {
         };
         line(format!("{BUSY} busy"), &|round| &round.alone);
         line(format!("{BUSY} busy of {all}"), &|round| &round.among);
-        let mb = |kib: u64| to_f64(kib) * 1.024e-3;
         let _ = writeln!(
             text,
             "{name:<24}ratio {:.2}; a replica's resident memory: started {:.1} MB, {BUSY} busy \
@@ -225,4 +288,50 @@ fn table(variants: &[Variant], rounds: &[Round], all: u32) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::Options;
+
+    #[test]
+    fn a_run_has_a_figure_for_each_number_of_connections() {
+        let variants = [Variant::shipped(Options::new("crebito")).unwrap()];
+        let round = |round: u32, idle_kib: u64| Round {
+            variant: variants[0].name.clone(),
+            round,
+            alone: Load::default(),
+            among: Load::default(),
+            closed: 0,
+            memory: Memory {
+                started_kib: 4_000,
+                busy_kib: 5_000,
+                idle_kib,
+            },
+            check: Check {
+                wrong_clientes: 0,
+                rows: 0,
+                answered: 0,
+                unread_max: 0,
+            },
+        };
+        let rounds = [round(1, 30_000), round(2, 40_000), round(3, 35_000)];
+        let figures = figures(&variants, &rounds, 10_000);
+        let memory = figures.iter().filter(|it| it.name == "MB of a replica");
+        let memory: Vec<_> = memory
+            .map(|it| (it.connections, format!("{:.2}", it.value)))
+            .collect();
+        let expected = [(0, "4.10"), (BUSY, "5.12"), (10_000, "35.84")]
+            .map(|(connections, mb)| (Some(connections), mb.to_owned()));
+        assert_eq!(memory, expected);
+        // By these it is found again.
+        let mut names: Vec<_> = figures
+            .iter()
+            .map(|it| (it.connections, &it.name))
+            .collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), figures.len());
+    }
 }

@@ -8,10 +8,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::record::{Record, Run};
+use super::report::commit;
 use super::rounds::{Rounds, is_yardstick, median, variants};
 use super::{Bench, Variant, to_f64};
 use crate::error::Error;
 use crate::home::Home;
+use crate::{machine, warn};
+
+/// The runs' own, in the folder of the state.
+const FOLDER: &str = "bench";
 
 /// One figure of a run: a median.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,32 +36,41 @@ impl Figure {
     }
 }
 
-/// What is read of a run that was kept.
+/// What every run has, and all that is read of one that was kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Kept {
     /// Seconds since 1970.
     pub when: u64,
     pub commit: String,
     pub machine: String,
+    /// What was asked for: with the same, another run is compared.
     settings: Value,
-    figures: Vec<Figure>,
+    /// What is compared: medians.
+    pub figures: Vec<Figure>,
     /// Its database did not agree with the answers.
     #[serde(default)]
-    is_wrong: bool,
+    pub is_wrong: bool,
 }
 
 impl Kept {
+    /// Of a run that ends now.
+    pub fn now(settings: Value, figures: Vec<Figure>, is_wrong: bool) -> Kept {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Kept {
+            when: since.unwrap_or_default().as_secs(),
+            commit: commit(),
+            machine: machine::description(),
+            settings,
+            figures,
+            is_wrong,
+        }
+    }
+
     /// What the figure was then.
     pub fn value(&self, figure: &Figure) -> Option<f64> {
         let found = self.figures.iter().find(|kept| kept.is(figure));
         found.map(|kept| kept.value)
     }
-}
-
-/// Seconds since 1970.
-pub(super) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap_or_default().as_secs()
 }
 
 /// All that was asked for, however it was asked.
@@ -139,23 +153,27 @@ pub(super) fn figures(run: &Run) -> Vec<Figure> {
     figures
 }
 
-/// Finds the run before, and writes this one beside it.
-///
-/// # Errors
-/// Nothing can be written there.
-pub(super) fn keep(run: &mut Run) -> Result<(), Error> {
-    let folder = Home::find()?.private("bench")?;
-    keep_in(&folder, run)
+/// The latest run before with the same settings.
+pub(super) fn before(run: &Kept) -> Option<Kept> {
+    let folder = Home::find().and_then(|home| home.private(FOLDER));
+    folder
+        .ok()
+        .and_then(|folder| latest(&folder, &run.settings))
 }
 
-fn keep_in(folder: &Path, run: &mut Run) -> Result<(), Error> {
+/// Writes a run, `run` of it, beside those before. What was measured is not lost for want of a
+/// place to keep it.
+pub(super) fn keep(run: &Kept, whole: &impl Serialize) {
+    let folder = Home::find().and_then(|home| home.private(FOLDER));
+    if let Err(error) = folder.and_then(|folder| keep_in(&folder, run, whole)) {
+        warn(format!("this run is not kept: {error}"));
+    }
+}
+
+fn keep_in(folder: &Path, run: &Kept, whole: &impl Serialize) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(Error::while_doing(folder.display()))?;
-    run.previous = latest(folder, &run.settings);
-    let mut json = serde_json::to_value(&*run).map_err(Error::while_doing("the figures"))?;
-    json["is_wrong"] = run.fault().is_some().into();
-    let name = format!("{}-{}.json", run.when, run.commit);
-    let file = folder.join(name);
-    let text = serde_json::to_string(&json).map_err(Error::while_doing("the figures"))?;
+    let file = folder.join(format!("{}-{}.json", run.when, run.commit));
+    let text = serde_json::to_string(whole).map_err(Error::while_doing("the figures"))?;
     fs::write(&file, text).map_err(Error::while_doing(file.display()))
 }
 
@@ -196,22 +214,26 @@ mod tests {
                 unread_max: 0,
             }),
         };
-        let mut run = Run {
+        let kept = Kept {
             when,
             commit: "c".to_owned(),
             machine: "m".to_owned(),
             settings: json!({ "seconds": seconds }),
+            figures: Vec::new(),
+            is_wrong: false,
+        };
+        let mut run = Run {
+            kept,
             mix: "contest",
             store: "durable".to_owned(),
             limited: true,
             seconds,
             generator_threads: 1,
-            figures: Vec::new(),
             records: vec![record],
             contests: Vec::new(),
             previous: None,
         };
-        run.figures = figures(&run);
+        run.weigh();
         run
     }
 
@@ -219,11 +241,11 @@ mod tests {
     fn the_latest_sound_run_of_the_same_settings_is_the_one_before() {
         let folder = tempfile::tempdir().unwrap();
         let before = |when, seconds, rate, rows| {
-            let mut run = run(when, seconds, rate, rows);
-            keep_in(folder.path(), &mut run).unwrap();
-            let figure = run.figures.first().unwrap();
+            let run = run(when, seconds, rate, rows);
+            let previous = latest(folder.path(), &run.kept.settings);
+            keep_in(folder.path(), &run.kept, &run).unwrap();
+            let figure = run.kept.figures.first().unwrap();
             assert_eq!((figure.name.as_str(), figure.value), ("requests/s", rate));
-            let previous = run.previous.as_ref();
             previous.map(|kept| (kept.when, kept.value(figure).unwrap()))
         };
         assert_eq!(before(1_000, 5, 10.0, 7), None);

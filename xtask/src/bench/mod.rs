@@ -27,7 +27,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::install::{self, Need};
 use crate::stack::Options;
-use crate::{up, warn};
+use crate::up;
 use contest::Contest;
 pub use large::Large;
 use record::{Record, Run};
@@ -98,7 +98,7 @@ pub struct Bench {
     #[arg(long, value_name = "CONNECTIONS", num_args = 0..=1, default_missing_value = "10000",
           value_parser = clap::value_parser!(u32).range(257..=100_000),
           conflicts_with_all = ["contest", "connections", "beside"])]
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     idle: Option<u32>,
     #[command(flatten)]
     #[serde(skip)]
@@ -154,36 +154,35 @@ impl Bench {
 /// # Errors
 /// Something did not start, or a database does not agree with what was answered.
 pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Error> {
+    let shipped = |options: Options| -> Result<Variant, Error> {
+        Ok(Variant {
+            store: bench.store,
+            limited: !bench.no_limits,
+            ..Variant::shipped(options)?
+        })
+    };
+    // What is typed wrong does not wait for a build to be told.
+    changed(bench, &shipped(options.clone())?)?;
     install::ensure(&[Need::PostgreSql, Need::Nginx, Need::Wrk])?;
     if build {
         options.crebito = up::build("release")?;
     }
-    let shipped = Variant {
-        store: bench.store,
-        limited: !bench.no_limits,
-        ..Variant::shipped(options)?
-    };
-    let mut variants = vec![shipped.clone()];
-    for change in &bench.against {
-        variants.push(shipped.changed(change)?);
-    }
+    let shipped = shipped(options)?;
+    let variants = [vec![shipped.clone()], changed(bench, &shipped)?].concat();
     for variant in &variants {
         install::ensure(install::needs_of(variant.options.proxy))?;
     }
     if let Some(all) = bench.idle {
-        return idle::bench(bench, &variants, all);
+        return idle::bench(bench, &variants, all, kept::settings(bench, &shipped));
     }
     if bench.large.wanted() {
         return large::bench(bench, &shipped);
     }
-    let mut run = match bench.contest {
+    let run = match bench.contest {
         Some(_) => Run::of(bench, &shipped, Vec::new(), contests(bench, &variants)?),
         None => Run::of(bench, &shipped, saturations(bench, &variants)?, Vec::new()),
     };
-    // What was measured is not lost for want of a place to keep it.
-    if let Err(error) = kept::keep(&mut run) {
-        warn(format!("this run is not kept: {error}"));
-    }
+    kept::keep(&run.kept, &run);
     if bench.json {
         let text = serde_json::to_string_pretty(&run);
         println!("{}", text.map_err(Error::while_doing("the figures"))?);
@@ -196,6 +195,12 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
             "the database or the answers disagree: {fault}"
         ))),
     }
+}
+
+/// What is measured in turn with it.
+fn changed(bench: &Bench, shipped: &Variant) -> Result<Vec<Variant>, Error> {
+    let changes = bench.against.iter();
+    changes.map(|change| shipped.changed(change)).collect()
 }
 
 /// What measures something once, and the variant that it is given.

@@ -3,11 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::contest::Contest;
-use super::kept::{self, Figure, Kept};
+use super::kept::{self, Kept};
 use super::load::Load;
-use super::report::commit;
 use super::{Bench, Variant, to_f64};
-use crate::machine;
 use crate::stack::Proxy;
 
 /// The names of what is always or often measured.
@@ -31,20 +29,14 @@ pub(super) fn is_floor(variant: &str) -> bool {
 /// One run of the bench.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Run {
-    /// Seconds since 1970.
-    pub when: u64,
-    pub commit: String,
-    pub machine: String,
-    /// What was asked for: with the same, another run is compared.
-    pub settings: serde_json::Value,
+    #[serde(flatten)]
+    pub kept: Kept,
     pub mix: &'static str,
     pub store: String,
     /// Within the limits of docker-compose.yml.
     pub limited: bool,
     pub seconds: u32,
     pub generator_threads: u32,
-    /// What is compared with another run: medians.
-    pub figures: Vec<Figure>,
     pub records: Vec<Record>,
     pub contests: Vec<Contest>,
     /// The latest run before with the same settings.
@@ -186,22 +178,25 @@ impl Run {
         contests: Vec<Contest>,
     ) -> Run {
         let mut run = Run {
-            when: kept::now(),
-            commit: commit(),
-            machine: machine::description(),
-            settings: kept::settings(bench, shipped),
+            kept: Kept::now(kept::settings(bench, shipped), Vec::new(), false),
             mix: bench.mix().as_str(),
             store: shipped.store.to_string(),
             limited: shipped.limited,
             seconds: bench.seconds,
             generator_threads: bench.threads,
-            figures: Vec::new(),
             records,
             contests,
             previous: None,
         };
-        run.figures = kept::figures(&run);
+        run.weigh();
+        run.previous = kept::before(&run.kept);
         run
+    }
+
+    /// Makes of all that was measured what is compared.
+    pub fn weigh(&mut self) {
+        self.kept.figures = kept::figures(self);
+        self.kept.is_wrong = self.fault().is_some();
     }
 
     /// What is wrong with the first that does not hold.

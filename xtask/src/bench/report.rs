@@ -2,7 +2,7 @@
 
 mod contests;
 mod levels;
-mod previous;
+pub(super) mod previous;
 mod ratios;
 
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ pub(super) fn table(run: &Run) -> String {
     } else {
         text += &contests::table(run);
     }
-    text += &previous::table(run);
+    text += &previous::table(&run.kept, run.previous.as_ref());
     text + &verdict(run)
 }
 
@@ -58,7 +58,7 @@ fn facts(run: &Run) -> String {
         true => "1.5 CPU and 550 MB, split as compose has it; the generator outside",
         false => "none",
     };
-    let machine = format!("{}; the generator's CPUs are among them", run.machine);
+    let machine = format!("{}; the generator's CPUs are among them", run.kept.machine);
     let none = ("", "", "", "", 0.0);
     let (proxy, driver, postgres, durability, ready_ms) = first.map_or(none, |facts| {
         (
@@ -70,7 +70,7 @@ fn facts(run: &Run) -> String {
         )
     });
     for (name, value) in [
-        ("commit", run.commit.clone()),
+        ("commit", run.kept.commit.clone()),
         ("machine", machine),
         ("limits", limits.to_owned()),
         (

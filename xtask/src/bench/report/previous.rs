@@ -1,11 +1,10 @@
 //! This run against the one before with the same settings, figure by figure.
 
 use super::super::kept::{Figure, Kept};
-use super::super::record::Run;
 
 /// A line for each figure that both have; nothing if there was no such run.
-pub(super) fn table(run: &Run) -> String {
-    let Some(before) = &run.previous else {
+pub(in super::super) fn table(run: &Kept, before: Option<&Kept>) -> String {
+    let Some(before) = before else {
         return String::new();
     };
     let mut text = format!(
@@ -51,7 +50,7 @@ fn line(figure: &Figure, then: f64) -> String {
 }
 
 /// When it was, of which commit, and on which machine if that was another.
-fn origin(run: &Run, before: &Kept) -> String {
+fn origin(run: &Kept, before: &Kept) -> String {
     let machine = match before.machine == run.machine {
         true => String::new(),
         false => format!(", on another machine ({})", before.machine),
