@@ -82,7 +82,7 @@ impl Variant {
         })
     }
 
-    /// The same with something changed, by `NAME=VALUE` of [`CHANGES`]; `proxy` brings its shares.
+    /// The same with something changed, by `NAME=VALUE` of `CHANGES`; `proxy` brings its shares.
     /// Several changes have a space between them.
     ///
     /// # Errors
