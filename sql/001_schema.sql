@@ -49,10 +49,9 @@ CREATE TABLE IF NOT EXISTS banco.clientes (
     -- and out of the index (HOT), and the dead versions are pruned there, without a vacuum. With
     -- millions of clientes, 50 takes a fifth of the room, and a flight of sixteen costs 8% more.
     fillfactor = 10,
-    -- What is left over goes soon: by count alone, and without pauses.
-    autovacuum_vacuum_scale_factor = 0,
-    autovacuum_vacuum_threshold = 1000,
-    autovacuum_vacuum_cost_delay = 0
+    -- What is left over goes soon: of few clientes once there are a thousand dead versions, of
+    -- many once a fifth is dead, as PostgreSQL has it.
+    autovacuum_vacuum_threshold = 1000
 );
 
 -- One row per transacao, written once: no procedure updates or deletes one.
