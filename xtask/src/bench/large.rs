@@ -4,25 +4,27 @@
 //! by while the other is driven.
 
 mod data;
+mod figures;
 
-use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::fresh::groups;
+use super::kept::{self, Kept};
 use super::load::{Load, Spread, drive_over};
 use super::measure::of_service;
 use super::record::{Check, Service};
-use super::report::commit;
-use super::rounds::median;
-use super::{Bench, Mix, Variant, to_f64};
+use super::report::previous;
+use super::{Bench, Mix, Variant};
 use crate::error::Error;
 use crate::stack::{Groups, Shutdown, Stack};
 use data::{Data, Size};
+use figures::{figures, table};
 
 /// Connections that ask.
 const BUSY: u32 = 256;
@@ -52,6 +54,10 @@ pub struct Large {
     #[arg(long, default_value_t = 10_000, requires = "large",
           value_parser = clap::value_parser!(u64).range(1..))]
     large_active: u64,
+    /// For so many seconds its clientes are asked about before a level is measured: after a start
+    /// nothing is in memory
+    #[arg(long, default_value_t = 30, requires = "large")]
+    large_warm_up: u32,
     /// Keeps the large bank in this folder, and takes it from there the next time
     #[arg(long, value_name = "FOLDER", requires = "large")]
     large_data: Option<PathBuf>,
@@ -84,6 +90,18 @@ struct Level {
     db: Service,
 }
 
+/// What is kept.
+#[derive(Clone, Debug, Serialize)]
+struct Run {
+    #[serde(flatten)]
+    kept: Kept,
+    levels: Vec<Level>,
+    checks: Vec<Check>,
+    /// The latest kept run with the same settings, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<Kept>,
+}
+
 /// A bank and the stack on it.
 struct Bank {
     data: Data,
@@ -98,11 +116,12 @@ struct Bank {
     checks: Vec<Check>,
 }
 
-/// Measures, prints the figures, and holds both databases against the answers.
+/// Measures, prints the figures beside those of the run before with the same `settings`, and holds
+/// both databases against the answers.
 ///
 /// # Errors
 /// Something did not start, or a database does not agree with what was answered.
-pub(super) fn bench(bench: &Bench, shipped: &Variant) -> Result<(), Error> {
+pub(super) fn bench(bench: &Bench, shipped: &Variant, mut settings: Value) -> Result<(), Error> {
     let options = &bench.large;
     let size = options.size()?;
     let mut large = Bank::open(Data::at(options.large_data.as_deref(), size)?, shipped)?;
@@ -137,13 +156,29 @@ pub(super) fn bench(bench: &Bench, shipped: &Variant) -> Result<(), Error> {
         levels.push(large.measure(bench, of_all, round, all)?);
     }
     let checks = [small.close()?, large.close()?].concat();
+    let wrong = checks.iter().find(|check| !check.holds()).cloned();
+    settings["large"] = json!([
+        size.clientes,
+        size.rows,
+        active.clientes,
+        options.large_warm_up
+    ]);
+    let kept = Kept::now(settings, figures(&levels), wrong.is_some());
+    let run = Run {
+        previous: kept::before(&kept),
+        kept,
+        levels,
+        checks,
+    };
+    kept::keep(&run.kept, &run);
     if bench.json {
-        let text = serde_json::to_string_pretty(&(&levels, &checks));
+        let text = serde_json::to_string_pretty(&run);
         println!("{}", text.map_err(Error::while_doing("the figures"))?);
     } else {
-        print!("{}", table(shipped, &levels));
+        print!("{}", table(shipped, &run));
+        print!("{}", previous::table(&run.kept, run.previous.as_ref()));
     }
-    match checks.iter().find(|check| !check.holds()) {
+    match wrong {
         None => Ok(()),
         Some(wrong) => Err(Error::new(format!(
             "the database and the answers disagree: {wrong:?}"
@@ -180,9 +215,11 @@ impl Bank {
         spread: Spread,
     ) -> Result<Level, Error> {
         let mix = bench.mix();
-        if bench.warm_up > 0 {
-            self.drive(bench, (BUSY, bench.warm_up), 2 * round, spread, mix)?;
-            self.settle()?;
+        // Nothing is asked of the database in between: one pass over the clientes would take what
+        // was warmed up out of its memory.
+        let warm_up = bench.large.large_warm_up;
+        if warm_up > 0 {
+            self.drive(bench, (BUSY, warm_up), 2 * round, spread, mix)?;
         }
         let before = self.used()?;
         let load = self.drive(bench, (BUSY, bench.seconds), 2 * round + 1, spread, mix)?;
@@ -229,7 +266,7 @@ impl Bank {
         Ok(load)
     }
 
-    /// What was left unread is known now; the next load has its own. The clientes' own counts are
+    /// What was left unread is known now; the next level has its own. The clientes' own counts are
     /// asked, one pass over their table; [`Bank::close`] holds those against the transacoes.
     fn settle(&mut self) -> Result<(), Error> {
         let said = self.stack.psql("SELECT sum(n) FROM banco.clientes")?;
@@ -259,58 +296,4 @@ impl Bank {
         self.checks.push(last);
         Ok(self.checks)
     }
-}
-
-fn table(shipped: &Variant, levels: &[Level]) -> String {
-    let limits = if shipped.limited {
-        "limits as docker-compose.yml has them"
-    } else {
-        "no limits"
-    };
-    let mut text = format!(
-        "commit {}; {limits}; store {}\n\n{:<30}{:>12}{:>18}{:>9}{:>9}{:>11}{:>11}\n",
-        commit(),
-        shipped.store,
-        "what",
-        "requests/s",
-        "min - max",
-        "p50 ms",
-        "p99 ms",
-        "db CPU µs",
-        "throttled"
-    );
-    let mut rates: Vec<(&str, f64, f64)> = Vec::new();
-    for Level { name, .. } in levels.iter().filter(|level| level.round == 1) {
-        let own = || levels.iter().filter(|level| level.name == *name);
-        let rate = |level: &Level| level.load.requests_per_second();
-        let p50_ms = median(own().map(|level| to_f64(level.load.p50_us) / 1e3));
-        let (least, most) = (
-            own().map(rate).fold(f64::MAX, f64::min),
-            own().map(rate).fold(0.0, f64::max),
-        );
-        let _ = writeln!(
-            text,
-            "{name:<30}{:>12.0}{:>18}{p50_ms:>9.3}{:>9.2}{:>11.1}{:>10.1}%",
-            median(own().map(rate)),
-            format!("{least:.0} - {most:.0}"),
-            median(own().map(|level| to_f64(level.load.p99_us) / 1e3)),
-            median(own().map(|level| level.db.cpu_us_per_request)),
-            median(own().map(|level| level.db.throttled.unwrap_or(0.0) * 100.0)),
-        );
-        rates.push((name, median(own().map(rate)), p50_ms));
-    }
-    if let [small, large, five, active, all] = rates.as_slice() {
-        let _ = writeln!(text);
-        for of in [active, all] {
-            let _ = writeln!(text, "{} / {} = {:.2}", of.0, five.0, of.1 / five.1);
-        }
-        let _ = writeln!(
-            text,
-            "p50 of {} / {} = {:.2}",
-            large.0,
-            small.0,
-            large.2 / small.2
-        );
-    }
-    text
 }
