@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use super::fresh::groups;
 use super::measure::{Seen, services, shared};
 use super::record::{Facts, GENERATOR, Record, floor_of};
-use super::{Bench, Variant, load, usage};
+use super::{Bench, Levels, Variant, load, usage};
 use crate::checkout::checkout;
 use crate::compose::{CONTEST, Limits};
 use crate::error::Error;
@@ -102,10 +102,63 @@ impl Drop for Floor {
     }
 }
 
-/// A fresh floor, and a record for each level of connections.
-pub(super) fn measure(bench: &Bench, variant: &Variant, round: u32) -> Result<Vec<Record>, Error> {
+/// A floor that is driven level by level.
+struct Driven {
+    floor: Floor,
+    /// With the floor's own shares.
+    variant: Variant,
+    round: u32,
+    url: String,
+}
+
+/// Starts a fresh one under `variant`, and warms it up.
+///
+/// # Errors
+/// NGINX does not start, or limits cannot be set.
+pub(super) fn start<'a>(
+    bench: &Bench,
+    variant: &'a Variant,
+    round: u32,
+) -> Result<Box<dyn Levels + 'a>, Error> {
     let floor = Floor::start(variant)?;
-    levels(bench, &floor, &under(variant), round)
+    let url = format!("http://{}", floor.front.address);
+    if bench.warm_up > 0 {
+        load::drive(bench, &url, 64, bench.warm_up, 1)?;
+    }
+    Ok(Box::new(Driven {
+        floor,
+        variant: under(variant),
+        round,
+        url,
+    }))
+}
+
+impl Levels for Driven {
+    fn level(&mut self, bench: &Bench, seed: u32, connections: u32) -> Result<Record, Error> {
+        let proxy = self.floor.front.proxy;
+        let before = self.floor.seen()?;
+        let load = load::drive(bench, &self.url, connections, bench.seconds, seed)?;
+        let after = self.floor.seen()?;
+        if load.statuses.keys().any(|status| *status != 200) {
+            return Err(Error::new(format!(
+                "the floor answered {:?}",
+                load.statuses
+            )));
+        }
+        Ok(Record {
+            variant: floor_of(proxy).to_owned(),
+            round: self.round,
+            connections,
+            facts: Facts::of_floor(proxy),
+            requests_per_second: load.requests_per_second(),
+            services: shared(services(&before, &after, &load), &self.variant),
+            flights_per_second: None,
+            operations_per_flight: None,
+            largest_flight: None,
+            check: None,
+            load,
+        })
+    }
 }
 
 /// `variant` with what NGINX and what answers behind it may use.
@@ -152,43 +205,4 @@ fn start_back(private: &Private, groups: Option<&Groups>) -> Result<Process, Err
         thread::sleep(Duration::from_millis(10));
     }
     Ok(process)
-}
-
-fn levels(
-    bench: &Bench,
-    floor: &Floor,
-    variant: &Variant,
-    round: u32,
-) -> Result<Vec<Record>, Error> {
-    let proxy = floor.front.proxy;
-    let url = format!("http://{}", floor.front.address);
-    if bench.warm_up > 0 {
-        load::drive(bench, &url, 64, bench.warm_up, 1)?;
-    }
-    let mut records = Vec::new();
-    for (level, &connections) in (2..).zip(&bench.connections) {
-        let before = floor.seen()?;
-        let load = load::drive(bench, &url, connections, bench.seconds, level)?;
-        let after = floor.seen()?;
-        if load.statuses.keys().any(|status| *status != 200) {
-            return Err(Error::new(format!(
-                "the floor answered {:?}",
-                load.statuses
-            )));
-        }
-        records.push(Record {
-            variant: floor_of(proxy).to_owned(),
-            round,
-            connections,
-            facts: Facts::of_floor(proxy),
-            requests_per_second: load.requests_per_second(),
-            services: shared(services(&before, &after, &load), variant),
-            flights_per_second: None,
-            operations_per_flight: None,
-            largest_flight: None,
-            check: None,
-            load,
-        });
-    }
-    Ok(records)
 }

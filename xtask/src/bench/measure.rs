@@ -1,12 +1,13 @@
 //! The stack under a closed loop, level by level.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use super::fresh::fresh;
 use super::record::{Facts, GENERATOR, Largest, Record, Service};
-use super::{Bench, Variant, check, load, to_f64, usage};
+use super::{Bench, Levels, Variant, check, load, to_f64, usage};
 use crate::cgroup::Used;
 use crate::error::Error;
 use crate::http;
@@ -15,52 +16,90 @@ use crate::stack::{Groups, Stack};
 /// For the answers that wrk no longer read, which are still being made.
 pub(super) const AFTER: Duration = Duration::from_millis(500);
 
-/// A fresh stack, and a record for each level of connections.
-pub(super) fn saturate(bench: &Bench, variant: &Variant, round: u32) -> Result<Vec<Record>, Error> {
-    let (stack, groups) = fresh(variant)?;
-    let facts = facts(&stack)?;
-    let (mut answered, mut unread_max) = (0, 0);
-    if bench.mix() == super::Mix::Extratos {
-        stack.psql(TEN_EACH)?;
+/// A stack that is driven level by level.
+pub(super) struct Driven<'a> {
+    variant: &'a Variant,
+    round: u32,
+    stack: Stack,
+    groups: Option<Arc<Groups>>,
+    facts: Facts,
+    /// Answered with 200 so far, and at most so many more that were made.
+    answered: u64,
+    unread_max: u64,
+}
+
+impl<'a> Driven<'a> {
+    /// Starts a fresh one, and warms it up.
+    ///
+    /// # Errors
+    /// It does not start, or is not to be had within the limits.
+    pub fn start(
+        bench: &Bench,
+        variant: &'a Variant,
+        round: u32,
+    ) -> Result<Box<dyn Levels + 'a>, Error> {
+        let (stack, groups) = fresh(variant)?;
+        if bench.mix() == super::Mix::Extratos {
+            stack.psql(TEN_EACH)?;
+        }
+        let ten_each = stack.psql("SELECT count(*) FROM banco.transacoes")?;
+        let mut driven = Driven {
+            variant,
+            round,
+            facts: facts(&stack)?,
+            answered: ten_each.parse().unwrap_or(0),
+            unread_max: 0,
+            stack,
+            groups,
+        };
+        if bench.warm_up > 0 {
+            // No more than are measured first: a replica tells of the largest flight since its
+            // start.
+            let connections = bench.connections.first().map_or(1, |first| 64.min(*first));
+            driven.drive(bench, connections, bench.warm_up, 1)?;
+        }
+        Ok(Box::new(driven))
     }
-    let ten_each = stack.psql("SELECT count(*) FROM banco.transacoes")?;
-    answered += ten_each.parse().unwrap_or(0);
-    if bench.warm_up > 0 {
-        // No more than are measured first: a replica tells of the largest flight since its start.
-        let connections = bench.connections.first().map_or(1, |first| 64.min(*first));
-        let warm = load::drive(bench, stack.url(), connections, bench.warm_up, 1)?;
-        answered += warm.applied;
-        unread_max += u64::from(connections);
+
+    fn drive(
+        &mut self,
+        bench: &Bench,
+        connections: u32,
+        seconds: u32,
+        seed: u32,
+    ) -> Result<load::Load, Error> {
+        let load = load::drive(bench, self.stack.url(), connections, seconds, seed)?;
+        self.answered += load.applied;
+        self.unread_max += u64::from(connections);
+        Ok(load)
     }
-    let mut records = Vec::new();
-    for (level, &connections) in (2..).zip(&bench.connections) {
-        let before = seen(&stack, groups.as_deref())?;
-        let load = load::drive(bench, stack.url(), connections, bench.seconds, level)?;
-        let after = seen(&stack, groups.as_deref())?;
+}
+
+impl Levels for Driven<'_> {
+    fn level(&mut self, bench: &Bench, seed: u32, connections: u32) -> Result<Record, Error> {
+        let before = seen(&self.stack, self.groups.as_deref())?;
+        let load = self.drive(bench, connections, bench.seconds, seed)?;
+        let after = seen(&self.stack, self.groups.as_deref())?;
         thread::sleep(AFTER);
-        answered += load.applied;
-        unread_max += u64::from(connections);
-        let check = check::check(&stack, answered, unread_max)?;
+        let check = check::check(&self.stack, self.answered, self.unread_max)?;
         // What was left unread is known now; the next level has its own.
-        (answered, unread_max) = (check.rows.max(answered), 0);
-        let seconds = load.seconds();
+        (self.answered, self.unread_max) = (check.rows.max(self.answered), 0);
         let flights = to_f64(after.flights.saturating_sub(before.flights));
         let operations = to_f64(after.operations.saturating_sub(before.operations));
-        records.push(Record {
-            variant: variant.name.clone(),
-            round,
+        Ok(Record {
+            variant: self.variant.name.clone(),
+            round: self.round,
             connections,
-            facts: facts.clone(),
+            facts: self.facts.clone(),
             requests_per_second: load.requests_per_second(),
-            services: shared(services(&before, &after, &load), variant),
-            flights_per_second: Some(flights / seconds),
+            services: shared(services(&before, &after, &load), self.variant),
+            flights_per_second: Some(flights / load.seconds()),
             operations_per_flight: Some(operations / flights.max(1.0)),
             largest_flight: largest(&before, &after),
             check: Some(check),
             load,
-        });
+        })
     }
-    Ok(records)
 }
 
 /// Ten transacoes for each cliente, through the bank's own procedure.

@@ -79,14 +79,14 @@ pub struct Bench {
     /// Threads of the load generator
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     threads: u32,
-    /// How long each level is measured
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How long each level is measured, twice a round
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
     /// How long a fresh stack is driven before, in seconds
     #[arg(long, default_value_t = 2)]
     warm_up: u32,
     /// How often all is measured, in turn
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// The contest's own load instead, an open model on a connection for each request: a quarter
     /// of so many seconds in which it grows, then so many in which it is measured
@@ -176,7 +176,7 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
         return idle::bench(bench, &variants, all, kept::settings(bench, &shipped));
     }
     if bench.large.wanted() {
-        return large::bench(bench, &shipped);
+        return large::bench(bench, &shipped, kept::settings(bench, &shipped));
     }
     let run = match bench.contest {
         Some(_) => Run::of(bench, &shipped, Vec::new(), contests(bench, &variants)?),
@@ -203,43 +203,70 @@ fn changed(bench: &Bench, shipped: &Variant) -> Result<Vec<Variant>, Error> {
     changes.map(|change| shipped.changed(change)).collect()
 }
 
-/// What measures something once, and the variant that it is given.
-type Subject<'a, M> = (fn(&Bench, &Variant, u32) -> Result<M, Error>, &'a Variant);
+/// What is driven level by level, and stands by while another one is.
+trait Levels {
+    /// One level, measured once.
+    fn level(&mut self, bench: &Bench, seed: u32, connections: u32) -> Result<Record, Error>;
+}
+
+/// What does something with a variant in a round, and that variant.
+type Subject<'a, M> = (
+    fn(&Bench, &'a Variant, u32) -> Result<M, Error>,
+    &'a Variant,
+);
 
 fn contests(bench: &Bench, variants: &[Variant]) -> Result<Vec<Contest>, Error> {
     let mut subjects: Vec<Subject<Contest>> = Vec::new();
     subjects.extend(variants.iter().map(|it| (contest::measure as _, it)));
     let floors = floors(bench, variants).into_iter();
     subjects.extend(floors.map(|it| (contest::measure_floor as _, it)));
-    in_rounds(bench, &subjects)
+    let mut measured = Vec::new();
+    for round in 1..=bench.rounds {
+        measured.extend(each(bench, &subjects, round)?);
+    }
+    Ok(measured)
 }
 
 fn saturations(bench: &Bench, variants: &[Variant]) -> Result<Vec<Record>, Error> {
-    let mut subjects: Vec<Subject<Vec<Record>>> = Vec::new();
-    subjects.extend(variants.iter().map(|it| (measure::saturate as _, it)));
+    let mut subjects: Vec<Subject<Box<dyn Levels>>> = Vec::new();
+    subjects.extend(variants.iter().map(|it| (measure::Driven::start as _, it)));
     let floors = floors(bench, variants).into_iter();
-    subjects.extend(floors.map(|it| (floor::measure as _, it)));
-    let first = variants
-        .first()
-        .filter(|_| bench.is_beside(Beside::Ceiling));
-    subjects.extend(first.map(|it| (ceiling::measure as _, it)));
-    Ok(in_rounds(bench, &subjects)?.concat())
-}
-
-/// All that is measured, round by round. Each second round is the other way round, so that what
-/// comes first is no better off than what comes last while the machine drifts.
-fn in_rounds<M>(bench: &Bench, subjects: &[Subject<M>]) -> Result<Vec<M>, Error> {
-    let mut measured = Vec::new();
+    subjects.extend(floors.map(|it| (floor::start as _, it)));
+    let first = variants.first();
+    let first = first.filter(|_| bench.is_beside(Beside::Ceiling));
+    let mut records = Vec::new();
     for round in 1..=bench.rounds {
-        let mut subjects = subjects.to_vec();
-        if round.is_multiple_of(2) {
-            subjects.reverse();
+        let mut standing = each(bench, &subjects, round)?;
+        // Level by level, there and back, so that what is compared is seconds apart and a drift
+        // of the machine meets both.
+        for (seed, &connections) in (2..).zip(&bench.connections) {
+            for _ in 0..2 {
+                for driven in &mut standing {
+                    records.push(driven.level(bench, seed, connections)?);
+                }
+                standing.reverse();
+            }
         }
-        for (measure, variant) in subjects {
-            measured.push(measure(bench, variant, round)?);
+        drop(standing);
+        if let Some(first) = first {
+            records.extend(ceiling::measure(bench, first, round)?);
         }
     }
-    Ok(measured)
+    Ok(records)
+}
+
+/// All of them in their order, in each second round in the other, so that what comes first is no
+/// better off than what comes last while the machine drifts.
+fn each<'a, M>(bench: &Bench, subjects: &[Subject<'a, M>], round: u32) -> Result<Vec<M>, Error> {
+    let mut done = Vec::new();
+    let mut subjects: Vec<_> = subjects.iter().collect();
+    if round.is_multiple_of(2) {
+        subjects.reverse();
+    }
+    for (of, variant) in subjects {
+        done.push(of(bench, variant, round)?);
+    }
+    Ok(done)
 }
 
 /// The first variant with each kind of NGINX, if floors are wanted.

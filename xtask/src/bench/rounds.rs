@@ -77,7 +77,19 @@ impl<'a> Rounds<'a> {
         let mut floors = run.records.iter();
         let floor = floors.find(|it| is_floor(&it.variant) && it.facts.proxy == own.facts.proxy)?;
         let floor = Rounds::of(run, self.connections, &floor.variant)?;
-        Some(self.rate() / floor.rate())
+        self.over(&floor, |record| Some(record.requests_per_second))
+    }
+
+    /// A figure over that of `other`: the median of what it was each time, since what was
+    /// measured seconds apart is all that compares.
+    pub fn over(&self, other: &Rounds, of: impl Fn(&Record) -> Option<f64>) -> Option<f64> {
+        let ratios = self.iter().zip(other.iter());
+        let ratios = ratios.filter_map(|(own, theirs)| {
+            let ratio = of(own)? / of(theirs)?;
+            ratio.is_finite().then_some(ratio)
+        });
+        let ratios: Vec<f64> = ratios.collect();
+        (!ratios.is_empty()).then(|| median(ratios.into_iter()))
     }
 
     /// And in parts of the best of the ceiling.

@@ -24,10 +24,7 @@ pub(super) fn table(run: &Run) -> String {
                 "conns", "ratio", "requests/s", "p50", "p99", "CPU", "CPU db"
             );
         }
-        let ratio = |of: &dyn Fn(&Record) -> Option<f64>| {
-            let ratio = ours.median_of(of)? / theirs.median_of(of)?;
-            ratio.is_finite().then_some(ratio)
-        };
+        let ratio = |of: &dyn Fn(&Record) -> Option<f64>| ours.over(&theirs, of);
         let _ = writeln!(
             text,
             "{:>5}  {:<32}{:>10}{:>8}{:>8}{:>8}{:>8}",
