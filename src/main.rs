@@ -1,8 +1,11 @@
-//! The `crebito` binary: settings, start, exit code; no logic.
+//! The `crebito` binary: allocator, settings, start, exit code; no logic.
 
 use crebito::config::{self, Command};
 use crebito::{journal, worker};
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match run() {

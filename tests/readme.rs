@@ -106,7 +106,7 @@ fn the_crates_versions_are_cargo_lock_s() {
             assert!(lock.contains(&entry), "{name}: {} {}", pair[0], pair[1]);
             count += 1;
         }
-        assert_eq!(count, 6, "{name}: {list}");
+        assert_eq!(count, 7, "{name}: {list}");
     }
 }
 

@@ -159,6 +159,7 @@ fn walls_are_held() {
         ("src/config.rs", "use crate::worker::A;"),
         ("src/bank/a.rs", "use monoio::net::TcpStream;"),
         ("src/main.rs", "fn a() { monoio::start(); }"),
+        ("src/worker/mod.rs", "use mimalloc::MiMalloc;"),
         ("src/worker/mod.rs", "fn a() { std::env::var(\"A\"); }"),
         ("src/worker/mod.rs", "use std::{env, fs};"),
         ("src/ledger/a.rs", "async fn a() {}"),
@@ -204,7 +205,10 @@ fn what_is_allowed_is_not_held() {
             "src/config.rs",
             "fn a() { std::env::var(\"A\"); }\nuse crate::pg::Target;",
         ),
-        ("src/main.rs", "use crebito::worker;"),
+        (
+            "src/main.rs",
+            "static A: mimalloc::MiMalloc = mimalloc::MiMalloc;\nuse crebito::worker;",
+        ),
         ("src/ledger/a.rs", "use crate::bank::A;\nuse crate::pg::B;"),
         ("tests/a.rs", "use std::env;\nuse std::net::TcpStream;"),
     ] {

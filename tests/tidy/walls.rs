@@ -67,6 +67,9 @@ pub fn breaches(path: &str, code: &str) -> Vec<(usize, String)> {
         if starts("monoio") && room != "worker" {
             breach("monoio is the worker's alone".to_owned());
         }
+        if starts("mimalloc") && room != "main" {
+            breach("the allocator is chosen in main.rs alone".to_owned());
+        }
         let pure = PURE.contains(&room);
         if starts("std::env") && room != "config" && !pure {
             breach("the environment is read in config.rs alone".to_owned());
