@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,12 +22,15 @@ pub(crate) struct OwnGroup {
 }
 
 impl OwnGroup {
-    /// Makes `crebito-PID-NAME` at the root of the hierarchies, with these limits or none.
+    /// Makes `crebito-PID-NUMBER-NAME` at the root of the hierarchies, with these limits or none:
+    /// stacks that stand side by side have parts of one name, and share nothing.
     ///
     /// # Errors
     /// Only root may, and only where the controllers cpu and memory are to be had.
     pub fn create(name: &str, limits: Option<&Limits>) -> Result<OwnGroup, Error> {
-        let name = format!("crebito-{}-{name}", std::process::id());
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("crebito-{}-{number}-{name}", std::process::id());
         let mounts = "/proc/self/mountinfo";
         let mounts = fs::read_to_string(mounts).map_err(Error::while_doing(mounts))?;
         let group = super::at_root(&mounts, &name)
@@ -133,6 +137,14 @@ mod tests {
             eprintln!("skipped: no control group can be made here: {made:?}");
             return;
         };
+        assert_eq!(group.group.limits().unwrap(), Some(limits));
+        // Another stack's part of the same name is held to its own.
+        let other = Limits {
+            cpu_millis: 100,
+            memory_bytes: 32 << 20,
+        };
+        let another = OwnGroup::create("test", Some(&other)).unwrap();
+        assert_eq!(another.group.limits().unwrap(), Some(other));
         assert_eq!(group.group.limits().unwrap(), Some(limits));
         let mut burner = Command::new("sh")
             .args(["-c", "while :; do :; done"])
