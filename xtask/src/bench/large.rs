@@ -9,7 +9,6 @@ mod figures;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -17,7 +16,7 @@ use serde_json::{Value, json};
 use super::fresh::groups;
 use super::kept::{self, Kept};
 use super::load::{Load, Spread, drive_over};
-use super::measure::of_service;
+use super::measure::{AFTER, of_service};
 use super::record::{Check, Service};
 use super::report::previous;
 use super::{Bench, Mix, Variant};
@@ -28,8 +27,6 @@ use figures::{figures, table};
 
 /// Connections that ask.
 const BUSY: u32 = 256;
-/// For the answers that wrk no longer read, which are still being made.
-const AFTER: Duration = Duration::from_millis(500);
 /// The small bank: the contest's clientes, and as few rows as make no difference.
 const SMALL: Size = Size {
     clientes: 5,
@@ -41,7 +38,9 @@ const SMALL: Size = Size {
 pub struct Large {
     /// Instead: five clientes against a million with fifty million transacoes, of whom some are
     /// active, or all; and one extrato in either bank. Takes 10 GB of .crebito for a while
-    #[arg(long, conflicts_with_all = ["contest", "connections", "beside", "against", "idle"])]
+    #[arg(long, conflicts_with_all = [
+        "contest", "connections", "beside", "against", "idle", "warm_up",
+    ])]
     large: bool,
     /// So many clientes
     #[arg(long, default_value_t = 1_000_000, requires = "large",
@@ -107,7 +106,8 @@ struct Bank {
     data: Data,
     stack: Stack,
     groups: Option<Arc<Groups>>,
-    /// Transacoes that it is known to have.
+    /// Transacoes that it was made with, and that it is known to have.
+    made: u64,
     rows: u64,
     /// Answered with 200 since then, and at most so many more that were made.
     applied: u64,
@@ -124,8 +124,12 @@ struct Bank {
 pub(super) fn bench(bench: &Bench, shipped: &Variant, mut settings: Value) -> Result<(), Error> {
     let options = &bench.large;
     let size = options.size()?;
-    let mut large = Bank::open(Data::at(options.large_data.as_deref(), size)?, shipped)?;
-    let mut small = Bank::open(Data::at(None, SMALL)?, shipped)?;
+    let mut large = Bank::open(
+        Data::at(options.large_data.as_deref(), size)?,
+        size.rows,
+        shipped,
+    )?;
+    let mut small = Bank::open(Data::at(None, SMALL)?, SMALL.rows, shipped)?;
     let five = Spread {
         clientes: SMALL.clientes,
         step: 1,
@@ -187,7 +191,7 @@ pub(super) fn bench(bench: &Bench, shipped: &Variant, mut settings: Value) -> Re
 }
 
 impl Bank {
-    fn open(data: Data, shipped: &Variant) -> Result<Bank, Error> {
+    fn open(data: Data, made: u64, shipped: &Variant) -> Result<Bank, Error> {
         let mut options = shipped.stack_options();
         options.groups = groups(shipped)?;
         options.data = Some(data.folder.clone());
@@ -196,6 +200,7 @@ impl Bank {
             stack.psql(sql)?;
         }
         Ok(Bank {
+            made,
             rows: data.rows,
             data,
             stack,
@@ -241,7 +246,7 @@ impl Bank {
         let load = self.drive(bench, asked, 2 * round + 1, spread, Mix::Extratos)?;
         let after = self.used()?;
         Ok(Level {
-            name: format!("an extrato, {} rows", self.rows),
+            name: format!("an extrato, {} rows", self.made),
             round,
             db: of_service("db", 0, &load, before.as_ref().zip(after.as_ref()), None),
             load,

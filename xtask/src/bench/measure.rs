@@ -163,10 +163,8 @@ pub(super) fn seen(stack: &Stack, groups: Option<&Groups>) -> Result<Seen, Error
         largest_flights.push(number("largest_flight"));
     }
     cpu.push(("db".to_owned(), of(stack.postgres_pid())));
-    // Ours are the ended children's: wrk, which is waited for. The others still run below us.
-    let others: u64 = cpu.iter().map(|(_, used)| used).sum();
-    let ours = usage::cpu_us(std::process::id()).saturating_sub(others);
-    cpu.push((GENERATOR.to_owned(), ours));
+    // wrk has ended and was waited for; stacks that stand by still run, and are not it.
+    cpu.push((GENERATOR.to_owned(), usage::ended_children_us()));
     Ok(Seen {
         cpu,
         groups: groups.map_or_else(|| Ok(BTreeMap::new()), Groups::used)?,

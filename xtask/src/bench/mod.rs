@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: fresh stacks under load, within the contest's limits, and what they cost.
 //!
 //! A closed loop: each connection sends its next request when it has its answer, so the latencies
-//! are those at saturation. What is compared alternates within one run, round by round, since a
-//! machine is never the same twice; only the ratios travel.
+//! are those at saturation. What is compared stands side by side and is driven in turn, level by
+//! level, since a machine is never the same twice; only the ratios travel.
 
 mod ceiling;
 mod check;
@@ -79,7 +79,8 @@ pub struct Bench {
     /// Threads of the load generator
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     threads: u32,
-    /// How long each level is measured, twice a round
+    /// How long each level is measured, twice a round; once with --idle and --large, and of the
+    /// ceiling
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
     /// How long a fresh stack is driven before, in seconds
@@ -199,6 +200,11 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
 
 /// What is measured in turn with it.
 fn changed(bench: &Bench, shipped: &Variant) -> Result<Vec<Variant>, Error> {
+    let times = |it: &String| bench.against.iter().filter(|other| *other == it).count();
+    // By its name what was measured is found again.
+    if let Some(twice) = bench.against.iter().find(|it| times(it) > 1) {
+        return Err(Error::new(format!("--against {twice} is given twice")));
+    }
     let changes = bench.against.iter();
     changes.map(|change| shipped.changed(change)).collect()
 }

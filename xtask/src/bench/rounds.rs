@@ -124,12 +124,62 @@ pub(super) fn variants(run: &Run) -> Vec<&str> {
     variants
 }
 
-/// The middle one; of an even number the lower of both in the middle.
+/// The middle one; of an even number the mean of both in the middle.
 pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    values
-        .get(values.len().saturating_sub(1) / 2)
-        .copied()
-        .unwrap_or(0.0)
+    let at = |place: usize| values.get(place).copied().unwrap_or(0.0);
+    f64::midpoint(at(values.len().saturating_sub(1) / 2), at(values.len() / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::load::Load;
+    use super::super::record::Facts;
+    use super::*;
+
+    #[test]
+    fn of_an_even_number_both_in_the_middle_count() {
+        for (values, middle) in [
+            (&[][..], 0.0),
+            (&[7.0], 7.0),
+            (&[9.0, 1.0], 5.0),
+            (&[3.0, 1.0, 2.0], 2.0),
+        ] {
+            assert!(
+                (median(values.iter().copied()) - middle).abs() < 1e-9,
+                "{values:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_ratio_is_of_what_was_measured_together() {
+        let all = |variant: &str, rates: [f64; 3]| -> Vec<Record> {
+            let of = |(round, requests_per_second): (u32, f64)| Record {
+                variant: variant.to_owned(),
+                round,
+                connections: 16,
+                facts: Facts::default(),
+                requests_per_second,
+                load: Load::default(),
+                services: Vec::new(),
+                flights_per_second: None,
+                operations_per_flight: None,
+                largest_flight: None,
+                check: None,
+            };
+            (1..).zip(rates).map(of).collect()
+        };
+        let (ours, theirs) = (all("a", [10.0, 100.0, 30.0]), all("b", [10.0, 50.0, 100.0]));
+        let [ours, theirs] = [("a", &ours), ("b", &theirs)].map(|(variant, records)| Rounds {
+            connections: 16,
+            variant,
+            records: records.iter().collect(),
+        });
+        // 1, 2 and 0.3; the medians' ratio would be 0.6.
+        let ratio = ours.over(&theirs, |record| Some(record.requests_per_second));
+        assert!((ratio.unwrap() - 1.0).abs() < 1e-9);
+        assert_eq!(ours.over(&theirs, |_| None), None);
+    }
 }
