@@ -44,13 +44,14 @@ impl Floor {
     pub fn start(variant: &Variant) -> Result<Floor, Error> {
         let groups = groups(&under(variant))?;
         let private = Private::create()?;
+        let address = ([127, 0, 0, 1], machine::free_port()?).into();
         let back = start_back(&private, groups.as_deref())?;
         let mut floor = Floor {
             front: Nginx {
                 connections: None,
                 proxy: variant.options.proxy,
                 template: variant.options.nginx_conf.clone(),
-                address: ([127, 0, 0, 1], machine::free_port()?).into(),
+                address,
                 folder: private.path().join("nginx"),
                 log: private.path().join("nginx.log"),
                 process: None,
