@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use super::fresh::fresh;
+use super::fresh::{fresh, used};
 use super::load::Load;
 use super::measure::{Seen, services, shared};
 use super::record::{CEILING, Facts, GENERATOR, Record};
@@ -78,7 +78,7 @@ fn seen(stack: &Stack, groups: Option<&Groups>) -> Result<Seen, Error> {
             ("db".to_owned(), db_us),
             (GENERATOR.to_owned(), usage::ended_children_us()),
         ],
-        groups: groups.map(Groups::used).transpose()?.unwrap_or_default(),
+        groups: used(groups)?,
         ..Seen::default()
     })
 }

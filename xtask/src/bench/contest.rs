@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::fresh::fresh;
+use super::fresh::{fresh, used};
 use super::open::{self, Outcome, Plan};
 use super::record::{Facts, floor_of, is_floor};
 use super::{Bench, Variant, check, to_f64};
 use crate::cgroup::Used;
 use crate::error::Error;
-use crate::stack::Groups;
 
 /// One run of the load.
 #[derive(Clone, Debug, Serialize)]
@@ -85,10 +84,6 @@ pub(super) fn measure_floor(
         rows: 0,
         outcome,
     })
-}
-
-fn used(groups: Option<&Groups>) -> Result<BTreeMap<String, Used>, Error> {
-    groups.map_or_else(|| Ok(BTreeMap::new()), Groups::used)
 }
 
 fn services(

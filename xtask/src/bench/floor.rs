@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::fresh::groups;
+use super::fresh::{groups, used};
 use super::measure::{Seen, services, shared};
 use super::record::{Facts, GENERATOR, Record, floor_of};
 use super::{Bench, Levels, Variant, load, usage};
@@ -83,14 +83,13 @@ impl Floor {
     pub fn seen(&self) -> Result<Seen, Error> {
         let front = self.front.process.as_ref().map(|process| process.pid);
         let of = |pid: Option<u32>| pid.map_or(0, usage::cpu_us);
-        let groups = self.groups.as_deref().map(Groups::used).transpose()?;
         Ok(Seen {
             cpu: vec![
                 ("nginx".to_owned(), of(front)),
                 (BACK.to_owned(), of(Some(self.back.pid))),
                 (GENERATOR.to_owned(), usage::ended_children_us()),
             ],
-            groups: groups.unwrap_or_default(),
+            groups: used(self.groups.as_deref())?,
             ..Seen::default()
         })
     }

@@ -1,8 +1,10 @@
 //! Fresh stacks to be measured, and the groups that they are put into.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Variant;
+use crate::cgroup::Used;
 use crate::error::Error;
 use crate::stack::{Groups, Stack};
 use crate::warn;
@@ -38,4 +40,12 @@ pub(super) fn groups(variant: &Variant) -> Result<Option<Arc<Groups>>, Error> {
             Ok(None)
         }
     }
+}
+
+/// What each service has used so far, where there are groups.
+///
+/// # Errors
+/// A group cannot be read.
+pub(super) fn used(groups: Option<&Groups>) -> Result<BTreeMap<String, Used>, Error> {
+    groups.map_or_else(|| Ok(BTreeMap::new()), Groups::used)
 }

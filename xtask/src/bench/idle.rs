@@ -220,10 +220,6 @@ fn mb(kib: u64) -> f64 {
     to_f64(kib) * 1.024e-3
 }
 
-fn ms(us: u64) -> f64 {
-    to_f64(us) / 1e3
-}
-
 /// What is worth a comparison.
 fn figures(variants: &[Variant], rounds: &[Round], all: u32) -> Vec<Figure> {
     let of = |variant: &Variant| {
@@ -237,11 +233,11 @@ fn figures(variants: &[Variant], rounds: &[Round], all: u32) -> Vec<Figure> {
             figure(BUSY, "requests/s", &|round| {
                 round.alone.requests_per_second()
             }),
-            figure(BUSY, "p99 ms", &|round| ms(round.alone.p99_us)),
+            figure(BUSY, "p99 ms", &|round| round.alone.p99_ms()),
             figure(all, "requests/s", &|round| {
                 round.among.requests_per_second()
             }),
-            figure(all, "p99 ms", &|round| ms(round.among.p99_us)),
+            figure(all, "p99 ms", &|round| round.among.p99_ms()),
             figure(all, "/ busy alone", &Round::ratio),
             figure(0, "MB of a replica", &|round| mb(round.memory.started_kib)),
             figure(BUSY, "MB of a replica", &|round| mb(round.memory.busy_kib)),
@@ -271,8 +267,8 @@ fn table(variants: &[Variant], run: &Run, all: u32) -> String {
                 text,
                 "{name:<24}{busy:<26}{:>12.0}{:>10.2}{:>10.2}",
                 of(&|round| load(round).requests_per_second()),
-                of(&|round| ms(load(round).p50_us)),
-                of(&|round| ms(load(round).p99_us)),
+                of(&|round| load(round).p50_ms()),
+                of(&|round| load(round).p99_ms()),
             );
         };
         line(format!("{BUSY} busy"), &|round| &round.alone);

@@ -104,7 +104,7 @@ pub(super) fn figures(run: &Run) -> Vec<Figure> {
             }));
         };
         let cpu_us = |name: &str| rounds.median_of(|record| record.cpu_us_per_request(name));
-        let p99_ms = rounds.median(|record| to_f64(record.load.p99_us)) / 1e3;
+        let p99_ms = rounds.median(|record| record.load.p99_ms());
         add("requests/s", Some(rounds.rate()));
         add("/ floor", rounds.of_floor(run));
         add("/ ceiling", rounds.of_ceiling(run));

@@ -13,7 +13,7 @@ use std::thread;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::fresh::groups;
+use super::fresh::{groups, used};
 use super::kept::{self, Kept};
 use super::load::{Load, Spread, drive_over};
 use super::measure::{AFTER, of_service};
@@ -288,8 +288,7 @@ impl Bank {
     }
 
     fn used(&self) -> Result<Option<crate::cgroup::Used>, Error> {
-        let used = self.groups.as_deref().map(Groups::used).transpose()?;
-        Ok(used.and_then(|used| used.get("db").copied()))
+        Ok(used(self.groups.as_deref())?.get("db").copied())
     }
 
     /// Stops all, and looks at every cliente; with the checks after each load.

@@ -34,6 +34,14 @@ impl Load {
     pub fn requests_per_second(&self) -> f64 {
         to_f64(self.requests) / self.seconds()
     }
+
+    pub fn p50_ms(&self) -> f64 {
+        to_f64(self.p50_us) / 1e3
+    }
+
+    pub fn p99_ms(&self) -> f64 {
+        to_f64(self.p99_us) / 1e3
+    }
 }
 
 /// Who is asked about: so many clientes, so many ids apart, from 1 on.

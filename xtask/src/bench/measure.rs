@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::fresh::fresh;
+use super::fresh::{fresh, used};
 use super::record::{Facts, GENERATOR, Largest, Record, Service};
 use super::{Bench, Levels, Variant, check, load, to_f64, usage};
 use crate::cgroup::Used;
@@ -167,7 +167,7 @@ pub(super) fn seen(stack: &Stack, groups: Option<&Groups>) -> Result<Seen, Error
     cpu.push((GENERATOR.to_owned(), usage::ended_children_us()));
     Ok(Seen {
         cpu,
-        groups: groups.map_or_else(|| Ok(BTreeMap::new()), Groups::used)?,
+        groups: used(groups)?,
         peak_rss_kib,
         flights,
         operations,

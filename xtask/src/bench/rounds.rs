@@ -53,8 +53,7 @@ impl<'a> Rounds<'a> {
 
     /// The median of a figure that not everything has.
     pub fn median_of(&self, of: impl Fn(&Record) -> Option<f64>) -> Option<f64> {
-        let values: Vec<f64> = self.iter().filter_map(of).collect();
-        (!values.is_empty()).then(|| median(values.into_iter()))
+        median_if_any(self.iter().filter_map(of))
     }
 
     /// Requests a second.
@@ -88,8 +87,7 @@ impl<'a> Rounds<'a> {
             let ratio = of(own)? / of(theirs)?;
             ratio.is_finite().then_some(ratio)
         });
-        let ratios: Vec<f64> = ratios.collect();
-        (!ratios.is_empty()).then(|| median(ratios.into_iter()))
+        median_if_any(ratios)
     }
 
     /// And in parts of the best of the ceiling.
@@ -124,12 +122,16 @@ pub(super) fn variants(run: &Run) -> Vec<&str> {
     variants
 }
 
-/// The middle one; of an even number the mean of both in the middle.
+/// The middle one, of an even number the mean of both in the middle; 0 of none.
 pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    median_if_any(values).unwrap_or(0.0)
+}
+
+fn median_if_any(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    let at = |place: usize| values.get(place).copied().unwrap_or(0.0);
-    f64::midpoint(at(values.len().saturating_sub(1) / 2), at(values.len() / 2))
+    let lower = values.get(values.len().saturating_sub(1) / 2)?;
+    Some(f64::midpoint(*lower, *values.get(values.len() / 2)?))
 }
 
 #[cfg(test)]

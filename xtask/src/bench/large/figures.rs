@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use super::super::Variant;
 use super::super::kept::Figure;
 use super::super::rounds::median;
-use super::super::{Variant, to_f64};
 use super::{Level, Run};
 
 /// What is compared with a run before, in the order of the levels: for each the medians of its
@@ -58,11 +58,11 @@ fn rate(level: &Level) -> f64 {
 }
 
 fn p50_ms(level: &Level) -> f64 {
-    to_f64(level.load.p50_us) / 1e3
+    level.load.p50_ms()
 }
 
 fn p99_ms(level: &Level) -> f64 {
-    to_f64(level.load.p99_us) / 1e3
+    level.load.p99_ms()
 }
 
 /// A screen for people.
