@@ -9,7 +9,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=perf/tools.sh
 . perf/tools.sh
 FOR=${FOR:-10}
-mkdir -p "$OUT"
 
 # Run by under_load, one part after the other. The stack is copied with each sample, since neither
 # NGINX nor PostgreSQL keeps frame pointers.

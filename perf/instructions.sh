@@ -12,7 +12,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=perf/tools.sh
 . perf/tools.sh
 need valgrind valgrind
-mkdir -p "$OUT"
 
 # So many times; prints the instructions.
 counted() {

@@ -10,7 +10,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=perf/tools.sh
 . perf/tools.sh
 FOR=${FOR:-3}
-mkdir -p "$OUT"
 
 # PostgreSQL's sessions: its other processes sleep most of the time, and would be most of it.
 sessions() {

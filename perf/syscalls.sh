@@ -9,7 +9,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=perf/tools.sh
 . perf/tools.sh
 FOR=${FOR:-5}
-mkdir -p "$OUT"
 PARTS=(replicas nginx postgres)
 # Each has a counter of its own in each thread; those for all calls would take minutes to set up.
 # What is none of these is counted as `others`.

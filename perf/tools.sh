@@ -12,6 +12,7 @@ CONNECTIONS=${CONNECTIONS:-64}
 MIX=${MIX:-contest}
 DRIVER=${DRIVER:-auto}
 OUT=${OUT:-.crebito/perf}
+mkdir -p "$OUT"
 INFERNO=0.12.8
 inferno=$PWD/.crebito/inferno-$INFERNO
 
