@@ -70,6 +70,8 @@ fn the_image_is_empty_but_for_the_server() {
         assert!(last.lines().any(|found| found == line), "{line} is missing");
     }
     assert_eq!(last.matches("COPY").count(), 1);
+    let flags = format!("ENV RUSTFLAGS=\"{}\"", xtask::build::STATIC.join(" "));
+    assert!(dockerfile.lines().any(|line| line == flags), "{flags}");
     let ignored = file(".dockerignore");
     assert!(
         ignored.lines().any(|line| line == "*"),

@@ -107,13 +107,9 @@ fn build_probe(folder: &TempDir) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seccomp/probe.rs");
     let probe = folder.path().join("probe");
     let built = Command::new("rustc")
-        .args([
-            "--edition",
-            "2024",
-            "-C",
-            "target-feature=+crt-static",
-            "-o",
-        ])
+        .args(["--edition", "2024"])
+        .args(xtask::build::STATIC)
+        .arg("-o")
         .args([&probe, &source])
         .status();
     assert!(built.unwrap().success(), "the probe does not compile");

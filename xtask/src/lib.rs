@@ -5,6 +5,7 @@
 //! with [`stack::Stack::private`], whose every trace goes away with it.
 
 pub mod bench;
+pub mod build;
 mod cgroup;
 pub mod checkout;
 pub mod compose;

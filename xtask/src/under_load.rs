@@ -15,7 +15,7 @@ use crate::http;
 use crate::install::{self, Need};
 use crate::process;
 use crate::stack::{Options, Stack};
-use crate::{say, up};
+use crate::{build, say};
 
 /// wrk wants to know for how long; it is stopped long before.
 const FOR_EVER: &str = "1h";
@@ -59,7 +59,7 @@ struct Figures {
 pub fn under_load(task: &UnderLoad, mut options: Options, build: bool) -> Result<(), Error> {
     install::ensure(&[Need::PostgreSql, Need::Nginx, Need::Wrk])?;
     if build {
-        options.crebito = up::build("profiling")?;
+        options.crebito = build::server("profiling")?;
     }
     let stack = Stack::private(&options)?;
     stack.sync_data()?;

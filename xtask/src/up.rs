@@ -1,8 +1,6 @@
 //! `cargo xtask up`: the checkout's own stack, started.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -10,7 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::bench;
-use crate::checkout::checkout;
+use crate::build;
 use crate::error::Error;
 use crate::home::Home;
 use crate::install::{self, Need};
@@ -74,8 +72,8 @@ fn build_and_start(home: &Home, up: &Up, interrupted: &AtomicBool) -> Result<Sta
     install::ensure(&[&[Need::PostgreSql], nginx].concat())?;
     let mut options = up.options.clone();
     if up.build {
-        say("Building crebito (cargo build --release)");
-        options.crebito = build("release")?;
+        say("Building crebito (release, static)");
+        options.crebito = build::server("release")?;
         let revision = ("CREBITO_REVISION".to_owned(), bench::commit());
         options.env.push(revision);
     }
@@ -124,32 +122,6 @@ fn make_way(home: &Home, port: u16) -> Result<(), Error> {
         Some(refusal) if port != 0 => Err(refusal),
         _ => Ok(()),
     }
-}
-
-/// Builds the server with a profile, and returns the path of its binary in cargo's own words.
-pub(crate) fn build(profile: &str) -> Result<PathBuf, Error> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["build", "--profile", profile, "--bin", "crebito"]);
-    command
-        .arg("--message-format=json-render-diagnostics")
-        .current_dir(checkout()?);
-    let output = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(Error::while_doing("cargo build"))?;
-    if !output.status.success() {
-        // Its errors are on the terminal already.
-        return Err(Error::of_program("the build failed", &output));
-    }
-    let executable = |line: &str| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        Some(PathBuf::from(message.get("executable")?.as_str()?))
-    };
-    let said = String::from_utf8_lossy(&output.stdout);
-    let path = said.lines().filter_map(executable).next_back();
-    path.ok_or_else(|| Error::new("cargo did not say where it put the binary `crebito`"))
 }
 
 fn start(

@@ -24,10 +24,10 @@ mod variant;
 
 use serde::Serialize;
 
+use crate::build;
 use crate::error::Error;
 use crate::install::{self, Need};
 use crate::stack::Options;
-use crate::up;
 use contest::Contest;
 pub use large::Large;
 use record::{Record, Run};
@@ -166,7 +166,7 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
     changed(bench, &shipped(options.clone())?)?;
     install::ensure(&[Need::PostgreSql, Need::Nginx, Need::Wrk])?;
     if build {
-        options.crebito = up::build("release")?;
+        options.crebito = build::server("release")?;
     }
     let shipped = shipped(options)?;
     let variants = [vec![shipped.clone()], changed(bench, &shipped)?].concat();

@@ -28,7 +28,7 @@ use crate::error::Error;
 use crate::home::Home;
 use crate::install::{self, Need};
 use crate::stack::Options;
-use crate::{say, up, warn};
+use crate::{build, say, warn};
 use figures::{Comparison, Method, Visit};
 use target::{Kind, Target};
 use visit::Loads;
@@ -196,8 +196,8 @@ fn build(targets: &mut [Target]) -> Result<(), Error> {
             let path = match &built {
                 Some(path) => path.clone(),
                 None => {
-                    say("Building crebito (cargo build --release)");
-                    up::build("release")?
+                    say("Building crebito (release, static)");
+                    build::server("release")?
                 }
             };
             variant.options.crebito.clone_from(&path);
