@@ -9,7 +9,16 @@
 -- resultado: 0 applied, 1 no such cliente, 2 beyond the limite, 3 beyond 64 bits.
 -- A refusal is a result, never an error, and changes nothing.
 
+\set ON_ERROR_STOP on
 SET client_min_messages = warning;
+
+DO $$
+BEGIN
+    IF (SELECT relkind FROM pg_class WHERE oid = to_regclass('banco.transacoes')) = 'r' THEN
+        RAISE EXCEPTION 'this bank keeps a row per transacao: prod/postgres/lotes.sql converts it';
+    END IF;
+END
+$$;
 
 -- One transacao. By hand: SELECT * FROM InsertTransacao(1, 1000, 'd', 'almoço');
 --
@@ -21,22 +30,25 @@ CREATE OR REPLACE FUNCTION banco.InsertTransacao(
 )
 LANGUAGE plpgsql AS $$
 DECLARE
-    delta bigint NOT NULL := CASE tipo WHEN 'd' THEN -valor ELSE valor END;
+    delta bigint NOT NULL := CASE tipo::banco.tipo WHEN 'd' THEN -1 WHEN 'c' THEN 1 END
+        * valor::banco.valor;
     -- The cliente's count of transacoes.
     n bigint;
+    lote bigint;
 BEGIN
     LOOP
         -- Judged and done in one statement. Whoever comes second waits here for the row's lock,
         -- and is judged by what the first one left.
-        UPDATE banco.clientes AS c SET saldo = c.saldo + delta, n = c.n + 1
+        UPDATE banco.clientes AS c SET saldo = c.saldo + delta, n = c.n + 1,
+            lotes = (nextval('banco.lotes_id') || c.lotes)[1:10]
         WHERE c.id = InsertTransacao.id
           AND CASE WHEN delta < 0 THEN c.saldo >= -delta - c.limite
                    ELSE c.saldo <= 9223372036854775807 - delta END
-        RETURNING c.saldo, c.limite, c.n INTO saldo, limite, n;
+        RETURNING c.saldo, c.limite, c.n, c.lotes[1] INTO saldo, limite, n, lote;
         IF FOUND THEN
             -- The time is read under the lock: later in a cliente's order is never earlier in time.
-            INSERT INTO banco.transacoes (cliente_id, n, valor, tipo, descricao, realizada_em)
-            VALUES (id, n, valor, tipo, descricao, clock_timestamp());
+            INSERT INTO banco.lotes (id, realizada_em, clientes, ns, valores, descricoes)
+            VALUES (lote, clock_timestamp(), ARRAY[id], ARRAY[n], ARRAY[delta], ARRAY[descricao]);
             resultado := 0;
             RETURN;
         END IF;
@@ -84,7 +96,7 @@ DECLARE
     n_agora bigint;
     -- Each transacao's number in its cliente's count; null for a refused one.
     ns bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(ids)]);
-    agora timestamptz;
+    lote bigint := nextval('banco.lotes_id');
     -- The clientes that changed, as they become.
     mudados bigint[] := '{}';
     saldos bigint[] := '{}';
@@ -92,6 +104,9 @@ DECLARE
 BEGIN
     IF cardinality(valores) <> cardinality(ids) OR cardinality(descricoes) <> cardinality(ids) THEN
         RAISE EXCEPTION 'the three arrays differ in length' USING ERRCODE = '2202E';
+    ELSIF 1 <> array_lower(ids, 1) OR 1 <> array_lower(valores, 1)
+        OR 1 <> array_lower(descricoes, 1) THEN
+        RAISE EXCEPTION 'an array does not begin at 1' USING ERRCODE = '2202E';
     END IF;
     -- What is not found below stays so.
     resultado := array_fill(1::smallint, ARRAY[cardinality(ids)]);
@@ -128,21 +143,20 @@ BEGIN
         END IF;
     END LOOP;
 
+    IF cardinality(mudados) = 0 THEN
+        RETURN;
+    END IF;
     -- All are locked by now: in which order they are written is no matter.
-    UPDATE banco.clientes AS c SET saldo = u.s, n = u.n
+    UPDATE banco.clientes AS c SET saldo = u.s, n = u.n,
+        lotes = (array_fill(lote, ARRAY[least(u.n - c.n, 10)::integer]) || c.lotes)[1:10]
     FROM (
         SELECT unnest(mudados) AS id, unnest(saldos) AS s, unnest(contagens) AS n
     ) AS u
     WHERE c.id = u.id;
 
-    -- Read after the last lock: later in any cliente's order is never earlier in time.
-    agora := clock_timestamp();
-    INSERT INTO banco.transacoes (cliente_id, n, valor, tipo, descricao, realizada_em)
-    SELECT t.id, t.n, abs(t.v), CASE WHEN t.v < 0 THEN 'd' ELSE 'c' END, t.d, agora
-    FROM (
-        SELECT unnest(ids) AS id, unnest(ns) AS n, unnest(valores) AS v, unnest(descricoes) AS d
-    ) AS t
-    WHERE t.n IS NOT NULL;
+    -- The time is read after the last lock: later in any cliente's order is never earlier in time.
+    INSERT INTO banco.lotes (id, realizada_em, clientes, ns, valores, descricoes)
+    VALUES (lote, clock_timestamp(), ids, ns, valores, descricoes);
 END
 $$;
 
@@ -150,8 +164,7 @@ $$;
 -- reading stand in each. Without transacoes it is one row that ends in nulls; no row at all means
 -- no such cliente. One statement, so saldo and list are of one snapshot.
 --
--- What is read is bounded twice, so that no plan reads more than ten: by the count, should the
--- planner sort (it does where it has no statistics yet), and by LIMIT, which shows it the index.
+-- The cliente's row says which lotes hold the last ten, so no plan reads more than ten of them.
 -- A plain SQL function that is STABLE becomes part of the query that calls it: it costs no call.
 CREATE OR REPLACE FUNCTION banco.extrato(id bigint)
 RETURNS TABLE (
@@ -160,14 +173,21 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE AS $$
     SELECT c.saldo, c.limite, clock_timestamp(),
-           ultimas.valor, ultimas.tipo, ultimas.descricao, ultimas.realizada_em
+           abs(ultimas.valor),
+           CASE WHEN ultimas.valor < 0 THEN 'd' WHEN ultimas.valor > 0 THEN 'c' END,
+           ultimas.descricao, ultimas.realizada_em
     FROM banco.clientes AS c
     LEFT JOIN LATERAL (
-        SELECT t.valor, t.tipo, t.descricao, t.realizada_em
-        FROM banco.transacoes AS t
-        WHERE t.cliente_id = c.id AND t.n > c.n - 10
-        ORDER BY t.n DESC
-        LIMIT 10
+        SELECT l.valores[p] AS valor, l.descricoes[p] AS descricao, l.realizada_em
+        FROM (
+            -- With '{}' behind it an array is fetched once: of a flight beyond its page, each
+            -- element would fetch all of it anew.
+            SELECT l.clientes || '{}' AS clientes, l.ns || '{}' AS ns,
+                   l.valores, l.descricoes, l.realizada_em
+            FROM banco.lotes AS l WHERE l.id = ANY (c.lotes) OFFSET 0
+        ) AS l, unnest(array_positions(l.clientes, c.id)) AS p
+        WHERE l.ns[p] > c.n - 10
+        ORDER BY l.ns[p] DESC
     ) AS ultimas ON true
     WHERE c.id = extrato.id
 $$;
@@ -178,23 +198,19 @@ CREATE OR REPLACE FUNCTION banco.GetSaldoClienteById(id bigint) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
     SELECT jsonb_build_object(
         'saldo', jsonb_build_object(
-            'total', c.saldo,
-            'data_extrato', to_char(clock_timestamp() AT TIME ZONE 'UTC',
+            'total', max(e.saldo),
+            'data_extrato', to_char(max(e.lida_em) AT TIME ZONE 'UTC',
                                     'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-            'limite', c.limite
+            'limite', max(e.limite)
         ),
-        'ultimas_transacoes', coalesce((
-            SELECT jsonb_agg(jsonb_build_object(
-                'valor', t.valor,
-                'tipo', t.tipo,
-                'descricao', t.descricao,
-                'realizada_em', to_char(t.realizada_em AT TIME ZONE 'UTC',
-                                        'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-            ) ORDER BY t.n DESC)
-            FROM banco.transacoes AS t
-            WHERE t.cliente_id = c.id AND t.n > c.n - 10
-        ), '[]')
+        'ultimas_transacoes', coalesce(jsonb_agg(jsonb_build_object(
+            'valor', e.valor,
+            'tipo', e.tipo,
+            'descricao', e.descricao,
+            'realizada_em', to_char(e.realizada_em AT TIME ZONE 'UTC',
+                                    'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+        ) ORDER BY e.ordinality) FILTER (WHERE e.valor IS NOT NULL), '[]')
     )
-    FROM banco.clientes AS c
-    WHERE c.id = GetSaldoClienteById.id
+    FROM banco.extrato(GetSaldoClienteById.id) WITH ORDINALITY AS e
+    HAVING count(*) > 0
 $$;

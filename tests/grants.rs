@@ -45,8 +45,17 @@ fn a_replica_serves_with_them() {
     let extrato = client.exchange(common::extrato(1)).unwrap();
     assert_eq!(extrato.json()["saldo"]["total"], 210, "{}", extrato.text());
     assert_eq!(run(&bank, INVARIANTS), "");
-    let calls = run(&bank, "SELECT n FROM clientes WHERE id = 1");
-    assert_eq!(calls, "20");
+    let calls = run(
+        &bank,
+        "SELECT n, cardinality(lotes) FROM clientes WHERE id = 1;
+         SELECT count(*) BETWEEN 2 AND 19 FROM lotes",
+    );
+    assert_eq!(calls, "20|10\nt");
+    // Whoever reads by hand as that role does so as well.
+    let rows = format!("SET ROLE {ROLE}; SELECT count(*), sum(valor) FROM banco.transacoes");
+    assert_eq!(run(&bank, &rows), "20|210");
+    let extrato = format!("SET ROLE {ROLE}; SELECT count(*) FROM banco.extrato(1)");
+    assert_eq!(run(&bank, &extrato), "10");
 }
 
 #[test]
@@ -57,10 +66,22 @@ fn all_else_is_refused() {
         "SELECT FROM InsertTransacao(1, 1000, 'c', 'descricao')",
     );
     for sql in [
-        "DELETE FROM banco.transacoes",
-        "UPDATE banco.transacoes SET valor = 1",
-        "TRUNCATE banco.transacoes",
-        "DROP TABLE banco.transacoes",
+        "DELETE FROM banco.lotes",
+        "UPDATE banco.lotes SET realizada_em = now()",
+        "UPDATE banco.lotes SET ns = ns",
+        "SELECT FROM banco.lotes FOR UPDATE",
+        "INSERT INTO banco.lotes SELECT * FROM banco.lotes ON CONFLICT (id) DO UPDATE SET id = 9",
+        "TRUNCATE banco.lotes",
+        "DROP TABLE banco.lotes",
+        "ALTER TABLE banco.lotes RENAME TO outros",
+        // No number is given twice.
+        "SELECT setval('banco.lotes_id', 1)",
+        "ALTER SEQUENCE banco.lotes_id RESTART",
+        "DROP SEQUENCE banco.lotes_id",
+        "DROP VIEW banco.transacoes",
+        "CREATE OR REPLACE VIEW banco.transacoes AS SELECT 1 AS cliente_id",
+        "CREATE RULE r AS ON DELETE TO banco.transacoes DO INSTEAD NOTHING",
+        "UPDATE banco.clientes SET id = 7",
         "ALTER TABLE banco.clientes DROP CONSTRAINT saldo_dentro_do_limite",
         "UPDATE banco.clientes SET limite = 1000000000",
         "INSERT INTO banco.clientes (id, limite) VALUES (7, 1)",

@@ -6,14 +6,30 @@ mod sql_bank;
 use std::fs;
 use std::path::Path;
 
-use sql_bank::{INVARIANTS, bank, run};
+use sql_bank::{EXTRATOS, INVARIANTS, bank, run};
 use xtask::stack::Postgres;
 
-/// One transacao more than an extrato shows, on each of so many days.
+/// Of clientes 1 to 4 a hundred, one of each on each of so many days: by turns in one flight, with
+/// two that are refused, and one by one. Before them, 5 has his only one in a flight with one of 1.
 const FILL: &str = "
-    SELECT count(*) FROM generate_series(1, 400) AS i,
-        LATERAL InsertTransacao(1 + i % 4, i, CASE i % 3 WHEN 0 THEN 'd' ELSE 'c' END, 'x' || i);
-    UPDATE transacoes SET realizada_em = now() - make_interval(days => (100 - n)::integer);";
+    DO $$
+    BEGIN
+        PERFORM transacoes_lote('{5,1}', '{7,3}', '{x-100,x-100}');
+        FOR f IN 1..100 LOOP
+            IF f % 2 = 1 THEN
+                PERFORM transacoes_lote('{1,2,3,4,6,3}',
+                    ARRAY[4 * f, -4 * f - 1, 4 * f + 2, 4 * f + 3, 1, -1000000000],
+                    array_fill('x' || f, ARRAY[6]));
+            ELSE
+                PERFORM InsertTransacao(c, 4 * f + c, CASE c WHEN 2 THEN 'd' ELSE 'c' END, 'x' || f)
+                FROM generate_series(1, 4) AS c;
+            END IF;
+        END LOOP;
+    END
+    $$;
+    UPDATE lotes SET realizada_em =
+        now() - make_interval(days => 100 - substr(descricoes[1], 2)::integer);
+    SELECT count(*) FROM lotes";
 
 fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -22,7 +38,7 @@ fn file(name: &str) -> String {
     fs::read_to_string(path).expect("the file is in the checkout")
 }
 
-/// Runs it once with these variables; how many rows went.
+/// Runs it once with these variables; how many lotes went.
 fn retain(bank: &Postgres, variables: &str) -> String {
     run(bank, &format!("{variables}\n{}", file("retention.sql")))
 }
@@ -53,7 +69,7 @@ fn rows(bank: &Postgres) -> String {
 fn what_is_old_goes_and_every_extrato_stays() {
     let bank = bank();
     assert_eq!(wrong(&bank), "", "a fresh bank");
-    assert_eq!(run(&bank, FILL), "400");
+    assert_eq!(run(&bank, FILL), "251");
     let before = extratos(&bank);
     // Where nothing was deleted yet, the check is what it is for any bank.
     assert_eq!(
@@ -61,47 +77,77 @@ fn what_is_old_goes_and_every_extrato_stays() {
         ("".into(), "".into())
     );
 
-    // Nothing is that old; then 1..69 of each cliente are; in two runs.
+    // Nothing is that old; then seventy days are, in 175 lotes; in two runs.
     assert_eq!(retain(&bank, "\\set days 1000"), "0");
-    assert_eq!(retain(&bank, "\\set days 30\n\\set most 50"), "200");
+    assert_eq!(retain(&bank, "\\set days 30\n\\set most 50"), "50");
+    // The flight with the only one of 5 stays, and so does what 1 has in it.
     assert_eq!(
         rows(&bank),
-        "1|50|51|100\n2|50|51|100\n3|50|51|100\n4|50|51|100"
+        "1|81|1|101\n2|80|21|100\n3|80|21|100\n4|80|21|100\n5|1|1|1"
     );
-    assert_eq!(wrong(&bank), "");
-    assert_eq!(retain(&bank, "\\set days 30\n\\set most 50"), "80");
+    assert_eq!((wrong(&bank), run(&bank, EXTRATOS)), ("".into(), "".into()));
+    assert_eq!(retain(&bank, "\\set days 30\n\\set most 1000"), "125");
     assert_eq!(retain(&bank, "\\set days 30"), "0");
     assert_eq!(
         rows(&bank),
-        "1|30|71|100\n2|30|71|100\n3|30|71|100\n4|30|71|100"
+        "1|31|1|101\n2|30|71|100\n3|30|71|100\n4|30|71|100\n5|1|1|1"
     );
     assert_eq!((extratos(&bank), wrong(&bank)), (before.clone(), "".into()));
-
-    // However short the time, the last ten stay.
-    assert_eq!(retain(&bank, "\\set days 0"), "80");
-    assert_eq!(
-        rows(&bank),
-        "1|10|91|100\n2|10|91|100\n3|10|91|100\n4|10|91|100"
-    );
-    assert_eq!((extratos(&bank), wrong(&bank)), (before, "".into()));
-
-    // And the bank goes on; a cliente with fewer than ten loses none.
     assert_eq!(
         run(
             &bank,
+            "SELECT * FROM transacoes_apagadas ORDER BY cliente_id"
+        ),
+        "1|70|9975\n2|70|-10045\n3|70|10115\n4|70|10185"
+    );
+
+    // However short the time, the last ten stay.
+    assert_eq!(retain(&bank, "\\set days 0"), "50");
+    assert_eq!(
+        rows(&bank),
+        "1|11|1|101\n2|10|91|100\n3|10|91|100\n4|10|91|100\n5|1|1|1"
+    );
+    assert_eq!((extratos(&bank), wrong(&bank)), (before, "".into()));
+    check_it_goes_on(&bank);
+}
+
+/// After ten days were kept of [`FILL`].
+fn check_it_goes_on(bank: &Postgres) {
+    assert_eq!(
+        run(
+            bank,
             "SELECT resultado FROM InsertTransacao(1, 7, 'c', 'new');
-             SELECT resultado FROM InsertTransacao(5, 7, 'c', 'first');
+             SELECT resultado FROM InsertTransacao(5, 7, 'c', 'second');
              SELECT resultado FROM transacoes_lote('{1,1}', '{-3,2}', '{a,b}')"
         ),
         "0\n0\n{0,0}"
     );
-    let before = extratos(&bank);
-    assert_eq!(retain(&bank, "\\set days 0"), "3");
+    let before = extratos(bank);
+    // Three of 1 are no longer among its last ten; two of them lie with what others still show.
+    assert_eq!(retain(bank, "\\set days 0"), "1");
     assert_eq!(
-        rows(&bank),
-        "1|10|94|103\n2|10|91|100\n3|10|91|100\n4|10|91|100\n5|1|1|1"
+        rows(bank),
+        "1|13|1|104\n2|10|91|100\n3|10|91|100\n4|10|91|100\n5|2|1|2"
     );
-    assert_eq!((extratos(&bank), wrong(&bank)), (before, "".into()));
+    assert_eq!((extratos(bank), wrong(bank)), (before, "".into()));
+    assert_eq!(run(bank, EXTRATOS), "");
+    // Ten in one flight, and what was before them may all go but for the others' sake.
+    run(
+        bank,
+        "SELECT transacoes_lote(array_fill(c::bigint, ARRAY[10]), array_fill(c::bigint, ARRAY[10]),
+                                array_fill('ten'::text, ARRAY[10]))
+         FROM generate_series(1, 5) AS c",
+    );
+    let before = extratos(bank);
+    assert_eq!(retain(bank, "\\set days 0\n\\set most 1"), "1");
+    assert_eq!(wrong(bank), "");
+    assert_eq!(retain(bank, "\\set days 0"), "27");
+    assert_eq!(
+        rows(bank),
+        "1|10|105|114\n2|10|101|110\n3|10|101|110\n4|10|101|110\n5|10|3|12"
+    );
+    assert_eq!((extratos(bank), wrong(bank)), (before, "".into()));
+    assert_eq!(run(bank, EXTRATOS), "");
 }
 
 #[test]
@@ -117,8 +163,45 @@ fn without_a_number_of_days_nothing_goes() {
     }
     let said = retain(&bank, "\\set days 30\n\\set most 0");
     assert!(said.contains("-v most="), "{said}");
-    assert_eq!(run(&bank, "SELECT count(*) FROM transacoes"), "400");
+    assert_eq!(run(&bank, "SELECT count(*) FROM lotes"), "251");
+    assert_eq!(run(&bank, "SELECT count(*) FROM transacoes"), "402");
 }
+
+/// What somebody may do to a bank, and which cliente is found by it. 72, 80 and 100 of cliente 2
+/// are lotes of their own, 81 is in a flight with those of others.
+#[rustfmt::skip]
+const HARMS: &[(&str, &str)] = &[
+    ("UPDATE clientes SET saldo = saldo + 1 WHERE id = 2", "2|"),
+    ("UPDATE clientes SET n = n + 1 WHERE id = 2", "2|"),
+    ("UPDATE clientes SET saldo = 1 WHERE id = 5", "5|"),
+    // Which lotes hold the last ten.
+    ("UPDATE clientes SET lotes = '{}' WHERE id = 2", "2|"),
+    ("UPDATE clientes SET lotes = lotes[1:9] WHERE id = 2", "2|"),
+    ("UPDATE clientes SET lotes = lotes[1:9] || lotes[9] WHERE id = 2", "2|"),
+    ("UPDATE clientes SET lotes = lotes[2] || (lotes[1] || lotes[3:10]) WHERE id = 2", "2|"),
+    ("UPDATE clientes SET lotes = lotes || lotes[10] WHERE id = 5", "5|"),
+    ("UPDATE clientes SET lotes[1] = -1 WHERE id = 2", "2|"),
+    // Lotes of its own.
+    ("DELETE FROM lotes WHERE clientes = '{2}' AND ns = '{100}'", "2|"),
+    ("DELETE FROM lotes WHERE clientes = '{2}' AND ns = '{72}'", "2|"),
+    ("DELETE FROM lotes WHERE clientes = '{2}' AND ns = '{80}'", "2|"),
+    ("DELETE FROM lotes WHERE clientes = '{2}'", "2|"),
+    ("UPDATE lotes SET valores = '{1}' WHERE clientes = '{2}' AND ns = '{80}'", "2|"),
+    ("UPDATE lotes SET ns = '{1100}' WHERE clientes = '{2}' AND ns = '{100}'", "2|"),
+    ("UPDATE lotes SET ns = '{81}' WHERE clientes = '{2}' AND ns = '{80}'", "2|"),
+    ("UPDATE lotes SET ns = '{0}' WHERE clientes = '{2}' AND ns = '{80}'", "2|"),
+    ("UPDATE lotes SET id = -id WHERE clientes = '{2}' AND ns = '{100}'", "2|"),
+    // Its part of a flight.
+    ("UPDATE lotes SET valores[2] = 1 WHERE ns[2] = 81", "2|"),
+    ("UPDATE lotes SET ns[2] = NULL WHERE ns[2] = 81", "2|"),
+    ("UPDATE lotes SET ns[2] = 0 WHERE ns[2] = 81", "2|"),
+    ("UPDATE lotes SET clientes[2] = NULL WHERE ns[2] = 81", "2|;|"),
+    ("UPDATE lotes SET clientes[2] = 4 WHERE ns[2] = 81", "2|;4|"),
+    ("DELETE FROM lotes WHERE ns[2] = 81", "1|;2|;3|;4|"),
+    // One that was refused counts, and rows of nobody.
+    ("UPDATE lotes SET ns[6] = 1000 WHERE ns[2] = 81", "3|"),
+    ("UPDATE lotes SET ns[5] = 1 WHERE ns[2] = 81", "6|"),
+];
 
 #[test]
 fn the_check_finds_what_is_wrong() {
@@ -126,25 +209,61 @@ fn the_check_finds_what_is_wrong() {
     run(&bank, FILL);
     for days in ["1000", "30"] {
         retain(&bank, &format!("\\set days {days}"));
-        for harm in [
-            "UPDATE clientes SET saldo = saldo + 1 WHERE id = 2",
-            "UPDATE clientes SET n = n + 1 WHERE id = 2",
-            "DELETE FROM transacoes WHERE cliente_id = 2 AND n = 100",
-            "DELETE FROM transacoes WHERE cliente_id = 2 AND n = 71",
-            "DELETE FROM transacoes WHERE cliente_id = 2 AND n = 80",
-            "UPDATE transacoes SET valor = valor + 1 WHERE cliente_id = 2 AND n = 80",
-            "DELETE FROM transacoes WHERE cliente_id = 2",
-            "UPDATE transacoes SET n = n + 1000 WHERE cliente_id = 2 AND n = 100",
-            "UPDATE clientes SET saldo = 1 WHERE id = 5",
-        ] {
-            let id = if harm.ends_with("id = 5") { "5|" } else { "2|" };
+        assert_eq!(wrong(&bank), "");
+        for (harm, who) in HARMS {
             let found = run(
                 &bank,
                 &format!("BEGIN; {harm};\n{}ROLLBACK", file("check.sql")),
             );
-            assert!(found.starts_with(id), "{days}: {harm}: {found:?}");
-            assert_eq!(found.lines().count(), 1, "{days}: {harm}: {found:?}");
+            let lines: Vec<&str> = found.lines().collect();
+            let who: Vec<&str> = who.split(';').collect();
+            assert_eq!(lines.len(), who.len(), "{days}: {harm}: {found:?}");
+            for (line, who) in lines.iter().zip(who) {
+                assert!(line.starts_with(who), "{days}: {harm}: {found:?}");
+            }
         }
     }
     assert_eq!(wrong(&bank), "");
+}
+
+/// What is old goes under those who write, and no extrato, whenever it is read, lacks a line.
+#[test]
+fn it_goes_beside_the_bank_at_work() {
+    let bank = bank();
+    // Each call is a transaction of its own, as the server's are: so no two wait in a circle.
+    let work = |session: u64| {
+        let flight = |c| {
+            format!(
+                "SELECT FROM transacoes_lote('{{{c},3,{c}}}', '{{5,1,-2}}', '{{s{session},t,u}}');"
+            )
+        };
+        let single = |c| format!("SELECT FROM InsertTransacao({c}, {c}, 'c', 'single');");
+        let turn = (1..=5).map(flight).chain((2..=4).map(single));
+        turn.collect::<String>().repeat(60)
+    };
+    let (gone, seen) = std::thread::scope(|scope| {
+        let bank = &bank;
+        let writers: Vec<_> = (0..2)
+            .map(|session| scope.spawn(move || bank.psql(&work(session)).expect("none fails")))
+            .collect();
+        let reader = scope.spawn(|| run(bank, &EXTRATOS.repeat(40)));
+        let one = "\\set days 0\n\\set most 20";
+        let gone: Vec<String> = (0..15).map(|_| retain(bank, one)).collect();
+        for writer in writers {
+            writer.join().expect("no panic");
+        }
+        (gone, reader.join().expect("no panic"))
+    });
+    assert_eq!(seen, "");
+    let count: Result<Vec<u64>, _> = gone.iter().map(|count| count.parse::<u64>()).collect();
+    assert!(
+        count.is_ok_and(|count| count.iter().sum::<u64>() > 0),
+        "{gone:?}"
+    );
+    assert_eq!((wrong(&bank), run(&bank, EXTRATOS)), ("".into(), "".into()));
+    let before = extratos(&bank);
+    retain(&bank, "\\set days 0");
+    assert_eq!((extratos(&bank), wrong(&bank)), (before, "".into()));
+    let kept = "SELECT sum(n) = 2 * 60 * 18 FROM clientes; SELECT count(*) <= 50 FROM lotes";
+    assert_eq!(run(&bank, kept), "t\nt");
 }

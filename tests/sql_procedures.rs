@@ -23,11 +23,12 @@ fn check(bank: &Postgres, cases: &[(&str, &str)]) {
     }
 }
 
-/// All rows of both tables.
+/// All rows of both tables, and of the view.
 fn state(bank: &Postgres) -> String {
     run(
         bank,
-        "SELECT * FROM clientes ORDER BY id; SELECT * FROM transacoes ORDER BY cliente_id, n",
+        "SELECT * FROM clientes ORDER BY id; SELECT * FROM lotes ORDER BY id;
+         SELECT * FROM transacoes ORDER BY cliente_id, n",
     )
 }
 
@@ -53,11 +54,23 @@ const BY_HAND: &[(&str, &str)] = &[
     ("SELECT * FROM InsertTransacao(3, NULL, 'c', 'x')", "error:null value cannot be assigned"),
     ("SELECT * FROM InsertTransacao(3, 1, 'x', 'x')", "error:transacoes_tipo_check"),
     ("SELECT * FROM InsertTransacao(3, 1, 'credito', 'x')", "error:transacoes_tipo_check"),
-    ("SELECT * FROM InsertTransacao(3, 1, NULL, 'x')", "error:not-null"),
+    ("SELECT * FROM InsertTransacao(3, -9223372036854775808, 'd', 'x')", "error:transacoes_valor"),
+    ("SELECT * FROM InsertTransacao(6, 0, 'c', 'x')", "error:transacoes_valor_check"),
+    ("SELECT * FROM InsertTransacao(6, 1, 'C', 'x')", "error:transacoes_tipo_check"),
+    ("SELECT * FROM InsertTransacao(3, 1, NULL, 'x')", "error:null value cannot be assigned"),
     ("SELECT * FROM InsertTransacao(3, 1, 'c', '')", "error:transacoes_descricao_check"),
     ("SELECT * FROM InsertTransacao(3, 1, 'c', '12345678901')", "error:transacoes_descricao"),
-    ("SELECT * FROM InsertTransacao(3, 1, 'c', NULL)", "error:not-null"),
+    ("SELECT * FROM InsertTransacao(3, 1, 'c', NULL)",
+     "error:domain descricao does not allow null values"),
     ("SELECT * FROM transacoes WHERE cliente_id = 3", ""),
+    // One applied is one lote; a refused one and an error are none.
+    ("SELECT clientes, ns, valores, descricoes FROM lotes ORDER BY id",
+     "{1}|{1}|{1000}|{descricao}\n{1}|{2}|{-101000}|{éééééééééé}\n\
+      {2}|{1}|{9223372036854775807}|{x}"),
+    ("SELECT c.id, c.n, c.lotes = array_agg(l.id ORDER BY l.id DESC)
+      FROM clientes AS c JOIN lotes AS l ON l.clientes = ARRAY[c.id] GROUP BY c.id ORDER BY c.id",
+     "1|2|t\n2|1|t"),
+    ("SELECT id, n, lotes FROM clientes WHERE id > 2 ORDER BY id", "3|0|{}\n4|0|{}\n5|0|{}"),
     // A new cliente is a row.
     ("INSERT INTO clientes VALUES (9223372036854775807, 5)", ""),
     ("SELECT * FROM InsertTransacao(9223372036854775807, 5, 'd', 'x')", "-5|5|0"),
@@ -69,59 +82,53 @@ fn one_transacao_by_hand() {
     check(&bank(), BY_HAND);
 }
 
+/// What the tables refuse of whoever writes to them by hand, and by which rule.
+#[rustfmt::skip]
+const CONSTRAINTS: &[(&str, &str)] = &[
+    ("UPDATE clientes SET saldo = -100001 WHERE id = 1", "error:saldo_dentro_do_limite"),
+    ("UPDATE clientes SET saldo = -9223372036854775808", "error:saldo_dentro_do_limite"),
+    ("UPDATE clientes SET saldo = NULL", "error:not-null"),
+    ("UPDATE clientes SET limite = -1", "error:clientes_limite_check"),
+    ("UPDATE clientes SET n = -1", "error:clientes_n_check"),
+    ("UPDATE clientes SET lotes = NULL", "error:not-null"),
+    ("INSERT INTO clientes VALUES (1, 5)", "error:clientes_pkey"),
+    ("INSERT INTO lotes SELECT min(id), now(), '{1}', '{2}', '{1}', '{x}' FROM lotes",
+     "error:lotes_pkey"),
+    ("INSERT INTO lotes VALUES (NULL, now(), '{1}', '{2}', '{1}', '{x}')", "error:not-null"),
+    ("INSERT INTO lotes VALUES (99, NULL, '{1}', '{2}', '{1}', '{x}')", "error:not-null"),
+    ("INSERT INTO lotes VALUES (99, now(), NULL, '{2}', '{1}', '{x}')", "error:not-null"),
+    ("INSERT INTO lotes VALUES (99, now(), '{1}', NULL, '{1}', '{x}')", "error:not-null"),
+    ("INSERT INTO lotes VALUES (99, now(), '{1}', '{2}', NULL, '{x}')", "error:not-null"),
+    ("INSERT INTO lotes VALUES (99, now(), '{1}', '{2}', '{1}', NULL)", "error:not-null"),
+    ("INSERT INTO lotes VALUES (99, now(), '{1}', '{2}', '{0}', '{x}')",
+     "error:transacoes_lancamento_check"),
+    ("INSERT INTO lotes VALUES (99, now(), '{1,1}', '{2,3}', '{1,NULL}', '{x,y}')",
+     "error:domain lancamento does not allow null values"),
+    ("INSERT INTO lotes VALUES (99, now(), '{1,1}', '{2,3}', '{1,1}', '{x,\"\"}')",
+     "error:transacoes_descricao_check"),
+    ("INSERT INTO lotes VALUES (99, now(), '{1}', '{2}', '{1}', '{12345678901}')",
+     "error:transacoes_descricao_check"),
+    ("INSERT INTO lotes VALUES (99, now(), '{1}', '{2}', '{1}', '{NULL}')",
+     "error:domain descricao does not allow null values"),
+    // The view is for reading.
+    ("INSERT INTO transacoes VALUES (1, 2, 1, now(), 'c', 'x', 9)", "error:cannot insert into"),
+    ("UPDATE transacoes SET valor = 1", "error:cannot update view"),
+    ("DELETE FROM transacoes", "error:cannot delete from view"),
+    ("TRUNCATE transacoes", "error:is not a table"),
+    // What must survive a crash does.
+    ("SELECT DISTINCT relpersistence FROM pg_class
+      WHERE relnamespace = 'banco'::regnamespace", "p"),
+    ("SELECT string_agg(relname || relkind::text, ' ' ORDER BY relname) FROM pg_class
+      WHERE relnamespace = 'banco'::regnamespace AND relkind <> 'i'",
+     "clientesr lotesr lotes_idS transacoesv"),
+];
+
 #[test]
 fn constraints_by_hand() {
     let bank = bank();
-    let insert = "INSERT INTO transacoes VALUES";
-    check(
-        &bank,
-        &[
-            (
-                "SELECT * FROM InsertTransacao(1, 1, 'c', 'x')",
-                "1|100000|0",
-            ),
-            (
-                "UPDATE clientes SET saldo = -100001 WHERE id = 1",
-                "error:saldo_dentro_do_limite",
-            ),
-            (
-                "UPDATE clientes SET saldo = -9223372036854775808",
-                "error:saldo_dentro_do_limite",
-            ),
-            ("UPDATE clientes SET saldo = NULL", "error:not-null"),
-            (
-                "UPDATE clientes SET limite = -1",
-                "error:clientes_limite_check",
-            ),
-            ("UPDATE clientes SET n = -1", "error:clientes_n_check"),
-            ("INSERT INTO clientes VALUES (1, 5)", "error:clientes_pkey"),
-            (
-                &format!("{insert} (1, 1, 1, now(), 'c', 'x')"),
-                "error:transacoes_pkey",
-            ),
-            (
-                &format!("{insert} (1, 2, 0, now(), 'c', 'x')"),
-                "error:transacoes_valor_check",
-            ),
-            (
-                &format!("{insert} (1, 2, 1, now(), 'C', 'x')"),
-                "error:transacoes_tipo_check",
-            ),
-            (
-                &format!("{insert} (1, 2, 1, now(), 'c', '')"),
-                "error:transacoes_descricao_check",
-            ),
-            (
-                &format!("{insert} (1, 2, 1, NULL, 'c', 'x')"),
-                "error:not-null",
-            ),
-            (
-                "SELECT DISTINCT relpersistence FROM pg_class
-                 WHERE relnamespace = 'banco'::regnamespace",
-                "p",
-            ),
-        ],
-    );
+    let first = "SELECT * FROM InsertTransacao(1, 1, 'c', 'x')";
+    check(&bank, &[(first, "1|100000|0")]);
+    check(&bank, CONSTRAINTS);
 }
 
 #[test]
@@ -150,15 +157,43 @@ fn many_transacoes_by_hand() {
                 &lote("'{2}', '{-9223372036854775807}', '{a}'"),
                 "{2}|{0}|{80000}",
             ),
+            (
+                &lote("'{2,7,1}', '{-80001,1,-2}', '{a,b,c}'"),
+                "{2,1,2}|{0,NULL,-99999}|{80000,NULL,100000}",
+            ),
+            // Where all are refused there is no lote.
+            ("SELECT count(*), max(cardinality(ns)) FROM lotes", "1|6"),
             (&lote("'{1,2}', '{1}', '{a,b}'"), "error:differ in length"),
             (&lote("'{1,2}', '{1,1}', '{a}'"), "error:differ in length"),
             (&lote("'{1}', '{1,1}', '{a}'"), "error:differ in length"),
             (
                 &lote("'{1,2}', '{1,0}', '{a,b}'"),
-                "error:transacoes_valor_check",
+                "error:transacoes_lancamento_check",
+            ),
+            (
+                &lote("'{1,2}', '{1,-9223372036854775808}', '{a,b}'"),
+                "error:out of range",
             ),
             (&lote("'{1,2}', '{1,NULL}', '{a,b}'"), "error:not-null"),
-            (&lote("'{1,2}', '{1,1}', '{a,NULL}'"), "error:not-null"),
+            (
+                &lote("'{1,6}', '{1,NULL}', '{a,b}'"),
+                "error:not allow null",
+            ),
+            (
+                &lote("'{1,2}', '{1,1}', '{a,NULL}'"),
+                "error:domain descricao does not allow null values",
+            ),
+            (
+                &lote("'{1,2}', '{1,1}', '{a,12345678901}'"),
+                "error:transacoes_descricao_check",
+            ),
+            (&lote("NULL, '{1}', '{a}'"), "error:"),
+            (&lote("'{1}', NULL, '{a}'"), "error:"),
+            (&lote("'{1}', '{1}', NULL"), "error:"),
+            // Not the arrays that everybody means by a list.
+            (&lote("'{{1,2}}', '{1,1}', '{a,b}'"), "error:"),
+            (&lote("'[0:1]={99,1}', '{1,2}', '{a,b}'"), "error:"),
+            (&lote("'{1,99}', '[0:1]={1,2}', '{a,b}'"), "error:"),
             (
                 &lote("'{1,2}', '{1,1}', '{a,\"\"}'"),
                 "error:transacoes_descricao_check",
@@ -274,15 +309,22 @@ fn no_search_path_changes_what_procedures_do() {
             "CREATE SCHEMA outro;
          CREATE TABLE outro.clientes (LIKE banco.clientes);
          CREATE TABLE outro.transacoes (LIKE banco.transacoes);
-         INSERT INTO outro.clientes VALUES (1, 1, 1, 1), (99, 1, 1, 1);
+         CREATE TABLE outro.lotes (LIKE banco.lotes);
+         CREATE SEQUENCE outro.lotes_id START 1000;
+         CREATE DOMAIN outro.valor AS bigint CHECK (VALUE < 0);
+         CREATE DOMAIN outro.tipo AS text CHECK (VALUE = 'x');
+         INSERT INTO outro.clientes VALUES (1, 1, 1, 1, '{1000}'), (99, 1, 1, 1, '{}');
          CREATE FUNCTION outro.clock_timestamp() RETURNS timestamptz LANGUAGE sql
              AS 'SELECT NULL::timestamptz';
          SET search_path = outro;
          SELECT saldo, limite, resultado FROM banco.InsertTransacao(1, 5, 'c', 'x');
          SELECT resultado FROM banco.transacoes_lote('{1,99}', '{5,5}', '{y,z}');
          SELECT saldo, descricao, lida_em IS NULL FROM banco.extrato(1);
-         SELECT banco.GetSaldoClienteById(1)->'saldo'->'total';",
-            "5|100000|0\n{0,1}\n10|y|f\n10|x|f\n10",
+         SELECT banco.GetSaldoClienteById(1)->'saldo'->'total';
+         SELECT count(*), max(lote) < 1000 FROM banco.transacoes;
+         SELECT count(*) FROM outro.lotes; SELECT count(*) FROM outro.transacoes;
+         SELECT nextval('outro.lotes_id');",
+            "5|100000|0\n{0,1}\n10|y|f\n10|x|f\n10\n2|t\n0\n0\n1000",
         )],
     );
 }

@@ -5,7 +5,7 @@
 \i /sql/003_clientes.sql
 
 ALTER TABLE banco.clientes SET UNLOGGED;
-ALTER TABLE banco.transacoes SET UNLOGGED;
+ALTER TABLE banco.lotes SET UNLOGGED;
 
 -- In force from the start that follows: this file is run on a server of its own.
 ALTER SYSTEM SET synchronous_commit = off;

@@ -69,7 +69,7 @@ impl Bank {
     /// The same, as if it were fresh: no transacoes, and every saldo 0.
     pub fn composed_and_reset() -> Self {
         let bank = Self::composed();
-        bank.psql("TRUNCATE transacoes; UPDATE clientes SET saldo = 0, n = 0")
+        bank.psql("TRUNCATE lotes; UPDATE clientes SET saldo = 0, n = 0, lotes = '{}'")
             .expect("nobody else is at work in it");
         bank
     }

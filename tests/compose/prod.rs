@@ -210,8 +210,10 @@ fn the_bank_is_made_by_files_that_are_mounted() {
         [
             r#"GRANT CONNECT ON DATABASE :"database" TO crebito;"#,
             "GRANT USAGE ON SCHEMA banco TO crebito;",
-            "GRANT SELECT, UPDATE (saldo, n) ON banco.clientes TO crebito;",
-            "GRANT SELECT, INSERT ON banco.transacoes TO crebito;",
+            "GRANT SELECT, UPDATE (saldo, n, lotes) ON banco.clientes TO crebito;",
+            "GRANT SELECT, INSERT ON banco.lotes TO crebito;",
+            "GRANT USAGE ON SEQUENCE banco.lotes_id TO crebito;",
+            "GRANT SELECT ON banco.transacoes TO crebito;",
         ]
     );
 }

@@ -27,14 +27,61 @@ pub fn run(bank: &Postgres, sql: &str) -> String {
 
 /// What must hold of any bank, whatever was done to it; prints nothing if it does.
 pub const INVARIANTS: &str = "
-    SELECT 'saldo or n', c.* FROM clientes AS c LEFT JOIN (
+    SELECT 'saldo or n', c.*, t.* FROM clientes AS c FULL JOIN (
         SELECT cliente_id, count(*) AS n, min(n) AS first_n, max(n) AS last_n,
+               count(DISTINCT n) AS different,
                sum(CASE tipo WHEN 'c' THEN valor ELSE -valor END) AS saldo
         FROM transacoes GROUP BY cliente_id
     ) AS t ON t.cliente_id = c.id
-    WHERE (c.saldo, c.n, c.n) IS DISTINCT FROM
-          (coalesce(t.saldo, 0), coalesce(t.n, 0), coalesce(t.last_n, 0)) OR t.first_n <> 1;
+    WHERE (c.saldo, c.n, c.n, c.n) IS DISTINCT FROM (coalesce(t.saldo, 0), coalesce(t.n, 0),
+           coalesce(t.different, 0), coalesce(t.last_n, 0)) OR t.first_n <> 1;
     SELECT 'time', * FROM (
         SELECT *, lag(realizada_em) OVER (PARTITION BY cliente_id ORDER BY n) AS earlier
         FROM transacoes
-    ) AS t WHERE realizada_em < earlier;";
+    ) AS t WHERE realizada_em < earlier;
+    SELECT 'last ten', c.id, c.lotes, t.lotes FROM clientes AS c LEFT JOIN (
+        SELECT cliente_id, (array_agg(lote ORDER BY n DESC))[1:10] AS lotes
+        FROM transacoes GROUP BY cliente_id
+    ) AS t ON t.cliente_id = c.id
+    WHERE c.lotes <> coalesce(t.lotes, '{}');
+    SELECT 'twice', cliente_id, n FROM transacoes GROUP BY 2, 3 HAVING count(*) > 1;
+    SELECT 'lengths', id, array_dims(clientes), array_dims(ns), array_dims(valores),
+           array_dims(descricoes)
+    FROM lotes WHERE (array_dims(ns), array_dims(valores), array_dims(descricoes))
+        IS DISTINCT FROM (array_dims(clientes), array_dims(clientes), array_dims(clientes))
+       OR array_dims(clientes) IS DISTINCT FROM '[1:' || cardinality(clientes) || ']';
+    SELECT 'nothing in it', id FROM lotes
+    WHERE NOT EXISTS (SELECT FROM unnest(ns) AS n WHERE n IS NOT NULL);
+    SELECT 'order', * FROM (
+        SELECT l.id, t.*, lag(t.n) OVER (PARTITION BY l.id, t.cliente ORDER BY t.at) AS before
+        FROM lotes AS l, unnest(l.clientes, l.ns) WITH ORDINALITY AS t (cliente, n, at)
+        WHERE t.n IS NOT NULL
+    ) AS t WHERE n <> before + 1;
+    SELECT 'to be given again', id, last_value FROM lotes, lotes_id WHERE id > last_value;";
+
+/// Every cliente whose extrato, by either way to read it, is not the newest ten of the view's rows,
+/// in their order; prints nothing if there is none. Of one snapshot, so it holds under load, too.
+pub const EXTRATOS: &str = "
+    SELECT c.id, c.n, extratos.*, documents.*, expected.* FROM clientes AS c,
+    LATERAL (
+        SELECT array_agg(ROW(e.valor, e.tipo, e.descricao, e.realizada_em)::text)
+                   FILTER (WHERE e.valor IS NOT NULL) AS rows,
+               min(e.saldo) AS saldo, min(e.limite) AS limite, count(*) AS count
+        FROM extrato(c.id) AS e
+    ) AS extratos,
+    LATERAL (
+        SELECT array_agg(ROW(t.valor, t.tipo, t.descricao, t.realizada_em)::text ORDER BY n DESC)
+                   AS rows,
+               coalesce(jsonb_agg(jsonb_build_object('valor', t.valor, 'tipo', t.tipo,
+                   'descricao', t.descricao, 'realizada_em', to_char(
+                       t.realizada_em AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'))
+                   ORDER BY n DESC), '[]') AS list,
+               greatest(count(*), 1) AS count
+        FROM (SELECT * FROM transacoes WHERE cliente_id = c.id ORDER BY n DESC LIMIT 10) AS t
+    ) AS expected,
+    LATERAL (SELECT GetSaldoClienteById(c.id) #- '{saldo,data_extrato}' AS document) AS documents
+    WHERE (extratos.rows, extratos.saldo, extratos.limite, extratos.count, documents.document)
+        IS DISTINCT FROM (expected.rows, c.saldo, c.limite::bigint, expected.count,
+            jsonb_build_object('saldo', jsonb_build_object('total', c.saldo, 'limite', c.limite),
+                               'ultimas_transacoes', expected.list))
+    ORDER BY c.id;";

@@ -5,10 +5,11 @@ use crate::error::Error;
 use crate::stack::Stack;
 
 /// Clientes whose saldo is not the sum of their transacoes, or is beyond their limite.
-pub(super) const WRONG: &str = "SELECT count(*) FROM banco.clientes c LEFT JOIN LATERAL (
-        SELECT count(*) AS n, sum(CASE tipo WHEN 'c' THEN valor ELSE -valor END) AS saldo
-        FROM banco.transacoes WHERE cliente_id = c.id) t ON true
-    WHERE c.n <> t.n OR c.saldo <> coalesce(t.saldo, 0) OR c.saldo < -c.limite";
+pub(crate) const WRONG: &str = "SELECT count(*) FROM banco.clientes AS c \
+    LEFT JOIN (SELECT cliente_id, count(*) AS n, \
+        sum(CASE tipo WHEN 'c' THEN valor ELSE -valor END) AS saldo \
+        FROM banco.transacoes GROUP BY cliente_id) AS t ON t.cliente_id = c.id \
+    WHERE c.n <> coalesce(t.n, 0) OR c.saldo <> coalesce(t.saldo, 0) OR c.saldo < -c.limite";
 
 /// Asks, `answered` being the transacoes answered with 200 since the stack started.
 pub(super) fn check(stack: &Stack, answered: u64, unread_max: u64) -> Result<Check, Error> {

@@ -5,7 +5,7 @@
 //! level, since a machine is never the same twice; only the ratios travel.
 
 mod ceiling;
-mod check;
+pub(crate) mod check;
 pub mod compare;
 mod contest;
 mod floor;

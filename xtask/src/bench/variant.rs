@@ -41,7 +41,7 @@ impl Store {
     /// What is done to the fresh tables.
     pub fn sql(self) -> Option<&'static str> {
         (self == Store::Reckless).then_some(
-            "ALTER TABLE banco.clientes SET UNLOGGED; ALTER TABLE banco.transacoes SET UNLOGGED",
+            "ALTER TABLE banco.clientes SET UNLOGGED; ALTER TABLE banco.lotes SET UNLOGGED",
         )
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::composition::Composition;
 use super::container::Container;
 use super::usage::{self, Use};
+use crate::bench::check::WRONG;
 use crate::error::Error;
 use crate::k6::{self, Summary};
 
@@ -68,12 +69,6 @@ pub(super) fn drive(
     }
     Ok(loaded)
 }
-
-/// Clientes whose saldo is not the sum of their rows, or is beyond their limite.
-const WRONG: &str = "SELECT count(*) FROM banco.clientes c LEFT JOIN LATERAL (
-        SELECT count(*) AS n, sum(CASE tipo WHEN 'c' THEN valor ELSE -valor END) AS saldo
-        FROM banco.transacoes WHERE cliente_id = c.id) t ON true
-    WHERE c.n <> t.n OR c.saldo <> coalesce(t.saldo, 0) OR c.saldo < -c.limite";
 
 fn number(composition: &Composition, containers: &[Container], sql: &str) -> Result<u64, Error> {
     let said = composition.sql(containers, sql)?;
