@@ -96,7 +96,7 @@ DECLARE
     n_agora bigint;
     -- Each transacao's number in its cliente's count; null for a refused one.
     ns bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(ids)]);
-    lote bigint := nextval('banco.lotes_id');
+    lote bigint;
     -- The clientes that changed, as they become.
     mudados bigint[] := '{}';
     saldos bigint[] := '{}';
@@ -146,7 +146,9 @@ BEGIN
     IF cardinality(mudados) = 0 THEN
         RETURN;
     END IF;
-    -- All are locked by now: in which order they are written is no matter.
+    -- All are locked by now: in which order they are written is no matter, and later in any
+    -- cliente's order is never a lesser lote, nor an earlier time.
+    lote := nextval('banco.lotes_id');
     UPDATE banco.clientes AS c SET saldo = u.s, n = u.n,
         lotes = (array_fill(lote, ARRAY[least(u.n - c.n, 10)::integer]) || c.lotes)[1:10]
     FROM (
@@ -154,7 +156,7 @@ BEGIN
     ) AS u
     WHERE c.id = u.id;
 
-    -- The time is read after the last lock: later in any cliente's order is never earlier in time.
+    -- As they came: to leave out the refused ones would be a tenth of the work.
     INSERT INTO banco.lotes (id, realizada_em, clientes, ns, valores, descricoes)
     VALUES (lote, clock_timestamp(), ids, ns, valores, descricoes);
 END
@@ -164,7 +166,8 @@ $$;
 -- reading stand in each. Without transacoes it is one row that ends in nulls; no row at all means
 -- no such cliente. One statement, so saldo and list are of one snapshot.
 --
--- The cliente's row says which lotes hold the last ten, so no plan reads more than ten of them.
+-- The cliente's row says which lotes hold the last ten, and the server's sessions read them by
+-- their ids, whatever the statistics say (SETTINGS in src/worker/link.rs).
 -- A plain SQL function that is STABLE becomes part of the query that calls it: it costs no call.
 CREATE OR REPLACE FUNCTION banco.extrato(id bigint)
 RETURNS TABLE (
@@ -188,6 +191,7 @@ LANGUAGE sql STABLE AS $$
         ) AS l, unnest(array_positions(l.clientes, c.id)) AS p
         WHERE l.ns[p] > c.n - 10
         ORDER BY l.ns[p] DESC
+        LIMIT 10
     ) AS ultimas ON true
     WHERE c.id = extrato.id
 $$;

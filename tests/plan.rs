@@ -110,6 +110,10 @@ fn a_replica_reads_by_the_keys() {
             .next()
             .unwrap_or_else(|| panic!("{statement}:\n{log}"));
         assert!(plan.contains(key), "{statement}: {plan}");
+        // By its key: a scan of the whole index has no condition.
+        let scans = plan.matches("Scan using ").count() + plan.matches("Bitmap Index Scan").count();
+        let conditions = plan.matches("Index Cond: (id = ").count();
+        assert_eq!(conditions, scans, "{statement}: {plan}");
     }
     for plan in plans {
         assert!(!plan.contains("Seq Scan"), "{plan}");

@@ -25,8 +25,11 @@ const SETTINGS: &[(&str, &str)] = &[
     ("statement_timeout", STATEMENT_TIMEOUT),
     // Planned once at Parse; five custom plans a session would be wasted.
     ("plan_cache_mode", "force_generic_plan"),
-    // A plan made while a table was small outlives that: it must not read the whole of it.
+    // A plan made while a table was small outlives that: it must not read the whole of it, in its
+    // own order (a scan) or in its key's (these joins).
     ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
 ];
 const STATEMENT_TIMEOUT: &str = "2000";
 const _: () = assert!(
