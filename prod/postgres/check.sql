@@ -1,6 +1,12 @@
--- Prints each cliente whose saldo is not the sum of its transacoes, whose count is not theirs, or
--- whose last ten are not where its row says; nothing where all is well, with retention.sql or
--- without. One snapshot, which reads every row.
+-- Prints what is wrong with a bank, nothing where all is well, with retention.sql or without; a
+-- snapshot for each of three questions, of which the first and the second read every row:
+--
+-- - each cliente whose saldo is not the sum of its transacoes, whose count is not theirs, whose
+--   numbers have a gap, or whose last ten are not where its row says;
+-- - `lote`, its id and its dimensions, of each lote whose arrays are not of one length;
+-- - `lotes_id`, the next id it gives and the greatest there is, where that is behind, as it is
+--   when a table was brought in without its sequence: the bank could write nothing.
+--   SELECT setval('banco.lotes_id', (SELECT max(id) FROM banco.lotes)) mends it.
 --
 --     psql -XAt -v ON_ERROR_STOP=1 -f check.sql
 
@@ -8,7 +14,9 @@ SELECT CASE WHEN to_regclass('banco.transacoes_apagadas') IS NULL
             THEN '(SELECT NULL::bigint AS cliente_id, 0 AS n, 0 AS saldo)'
             ELSE 'banco.transacoes_apagadas' END AS apagadas \gset
 
-SELECT coalesce(c.id, t.cliente_id) AS id, c.saldo, c.n, t.saldo AS sum, t.rows, t.numbers, t.last
+-- What retention.sql took were the cliente's first, so the first that is there is the next one.
+SELECT coalesce(c.id, t.cliente_id) AS id, c.saldo, c.n, t.saldo AS sum, t.rows, t.numbers,
+       t.first, t.last
 FROM banco.clientes AS c
 LEFT JOIN :apagadas AS a ON a.cliente_id = c.id
 FULL JOIN (
@@ -24,7 +32,18 @@ WHERE c.id IS NULL
    OR c.n <> coalesce(a.n, 0) + coalesce(t.rows, 0)
    OR c.n <> coalesce(t.last, 0)
    OR t.numbers <> t.rows
-   OR t.first < 1
+   OR t.first <> coalesce(a.n, 0) + 1
    OR c.lotes <> coalesce(t.lotes, '{}')
    OR cardinality(c.lotes) <> least(c.n, 10)
 ORDER BY 1;
+
+SELECT 'lote', id, array_dims(clientes), array_dims(ns), array_dims(valores),
+       array_dims(descricoes)
+FROM banco.lotes
+WHERE (array_dims(ns), array_dims(valores), array_dims(descricoes))
+    IS DISTINCT FROM (array_dims(clientes), array_dims(clientes), array_dims(clientes))
+ORDER BY 2;
+
+SELECT 'lotes_id', s.last_value + s.is_called::integer, l.id
+FROM banco.lotes_id AS s, (SELECT max(id) AS id FROM banco.lotes) AS l
+WHERE l.id >= s.last_value + s.is_called::integer;
