@@ -3,25 +3,48 @@
 --
 --     psql -v ON_ERROR_STOP=1 -f lotes.sql
 --
--- All of it in one transaction. The old table stays, as banco.transacoes_antigas: drop it when
--- check.sql prints nothing and a backup is made. Roles of their own get their rights by grants.sql.
+-- All of it in one transaction: an error leaves the bank as it was. The old table stays, as
+-- banco.transacoes_antigas: drop it when check.sql prints nothing and a backup is made. Roles of
+-- their own get their rights by grants.sql. Then VACUUM (FULL, ANALYZE) banco.clientes, as each of
+-- its rows was written anew, and VACUUM (ANALYZE) banco.lotes.
 
 \if :{?sql}
 \else
     \set sql '../../sql'
 \endif
 
+\set ON_ERROR_STOP on
 SET client_min_messages = warning;
 BEGIN;
-LOCK TABLE banco.clientes IN ACCESS EXCLUSIVE MODE;
+DO $$
+BEGIN
+    IF (SELECT relkind FROM pg_class WHERE oid = to_regclass('banco.transacoes'))
+        IS DISTINCT FROM 'r' THEN
+        RAISE EXCEPTION 'this bank keeps no row per transacao: there is nothing to convert';
+    END IF;
+END
+$$;
+LOCK TABLE banco.clientes, banco.transacoes IN ACCESS EXCLUSIVE MODE;
 ALTER TABLE banco.transacoes RENAME TO transacoes_antigas;
 ALTER TABLE banco.clientes ADD COLUMN lotes bigint[] NOT NULL DEFAULT '{}';
-ALTER TABLE banco.clientes SET (fillfactor = 50);
-CREATE DOMAIN banco.lancamento AS bigint
-    NOT NULL CONSTRAINT transacoes_lancamento_check CHECK (VALUE <> 0);
-ALTER DOMAIN banco.descricao SET NOT NULL;
+-- What somebody has chosen stays.
+SELECT coalesce('fillfactor=10' = ANY (reloptions), false) AS was_default,
+       to_regtype('banco.descricao') IS NOT NULL AS has_domains
+FROM pg_class WHERE oid = 'banco.clientes'::regclass \gset
+\if :was_default
+    ALTER TABLE banco.clientes SET (fillfactor = 50);
+\endif
+-- Before there were domains, columns had a CHECK each. 001 makes all of them, or none.
+\if :has_domains
+    CREATE DOMAIN banco.lancamento AS bigint
+        NOT NULL CONSTRAINT transacoes_lancamento_check CHECK (VALUE <> 0);
+    ALTER DOMAIN banco.descricao SET NOT NULL;
+\endif
 \ir :sql/001_schema.sql
 \ir :sql/002_procedures.sql
+ALTER TABLE banco.clientes
+    DROP CONSTRAINT IF EXISTS clientes_limite_check, DROP CONSTRAINT IF EXISTS clientes_n_check,
+    ALTER limite TYPE banco.limite, ALTER n TYPE banco.contagem;
 
 -- The rows of one moment were one flight; what was brought in at once becomes several. Time never
 -- goes back in a cliente's order, so neither do the lotes' numbers.
