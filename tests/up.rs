@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+#[path = "sql_bank/old.rs"]
+mod old;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -302,6 +305,36 @@ fn a_broken_folder_is_named_with_a_way_out() {
         );
     }
     std::fs::remove_file(&own.home.folder).unwrap();
+}
+
+/// A bank of a row per transacao, with one: it is converted, and goes on.
+#[test]
+fn an_old_bank_is_converted() {
+    let own = Own::new();
+    let first = own.up(|_| {}).unwrap();
+    let psql = xtask::programs::postgresql("psql").unwrap();
+    let sql = format!(
+        "DROP SCHEMA banco CASCADE; SET client_min_messages = warning; {}
+         SELECT InsertTransacao(1, 5, 'c', 'old')",
+        old::old()
+    );
+    let mut made = Command::new(psql);
+    made.args(["-Xq", "-v", "ON_ERROR_STOP=1", "-c", &sql]);
+    made.args(["-d", &first.database_url]);
+    let made = made.output().unwrap();
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{said}");
+    down::down(&own.home).unwrap();
+
+    let second = own.up(|_| {}).unwrap();
+    assert_eq!(credit(&second), r#"{"limite":100000,"saldo":12}"#);
+    let head = "GET /clientes/1/extrato HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let extrato = ask(&second, head);
+    assert!(
+        extrato.contains(r#""descricao":"old""#) && extrato.contains(r#""descricao":"up""#),
+        "{extrato}"
+    );
+    down::down(&own.home).unwrap();
 }
 
 #[test]

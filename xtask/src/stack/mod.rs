@@ -164,7 +164,7 @@ impl Stack {
             private,
         };
         stack.note_for_sweep()?;
-        stack.postgres.apply_sql()?;
+        stack.postgres.apply_sql_or_convert()?;
         Ok(stack)
     }
 

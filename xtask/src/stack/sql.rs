@@ -10,6 +10,7 @@ use super::postgres::{Postgres, ROLE, SUPERUSER};
 use crate::checkout::checkout;
 use crate::error::Error;
 use crate::programs;
+use crate::say;
 
 impl Postgres {
     /// What `sql` prints, as superuser: unaligned, tuples only, trimmed at the end. Several
@@ -38,7 +39,31 @@ impl Postgres {
         }
         Ok(())
     }
+
+    /// [`Postgres::apply_sql`], and the conversion before it that sql/ asks for where the bank
+    /// keeps a row per transacao. No replica may be running.
+    ///
+    /// # Errors
+    /// As of [`Postgres::apply_sql`]; then the bank is as it was.
+    pub(crate) fn apply_sql_or_convert(&self) -> Result<(), Error> {
+        let refused = match self.apply_sql() {
+            Err(error) if error.to_string().contains(CONVERSION) => error,
+            other => return other,
+        };
+        say(format_args!("{refused}\nConverting it: this is done once"));
+        let file = checkout()?.join(CONVERSION);
+        // As psql reads a quoted word.
+        let path = file.display().to_string();
+        let path = path.replace('\\', r"\\").replace('\'', "''");
+        let vacuum = "VACUUM (FULL, ANALYZE) banco.clientes; VACUUM (ANALYZE) banco.lotes;";
+        self.psql_as(ROLE, ROLE, &format!("\\i '{path}'\n{vacuum}"))
+            .map_err(Error::while_doing(CONVERSION))?;
+        self.apply_sql()
+    }
 }
+
+/// What converts a bank of a row per transacao, as sql/ names it when it refuses one.
+const CONVERSION: &str = "prod/postgres/lotes.sql";
 
 /// [`Postgres::psql`] of any server, by its Unix socket.
 pub(crate) fn psql_at(
