@@ -88,26 +88,9 @@ fn check_books(bank: &Postgres) {
 
 #[test]
 fn everybody_sees_what_was_there_before() {
-    for tables in [old::old(), old::older()] {
+    for tables in [old::old(), old::older(), old::between()] {
         check_what_was_there(&made_by(&tables, ROLE, FILL));
     }
-}
-
-/// The domains came by sql/, the columns stayed what they were.
-#[test]
-fn domains_beside_plain_columns_are_no_matter() {
-    let domains = format!("{} DROP TABLE banco.clientes, banco.transacoes", old::old());
-    let tables = old::older();
-    let tables = tables
-        .split_once("CREATE TABLE")
-        .expect("it makes tables")
-        .1;
-    let tables = tables.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION");
-    check_what_was_there(&made_by(
-        &format!("{domains}; CREATE TABLE {tables}"),
-        ROLE,
-        FILL,
-    ));
 }
 
 fn check_what_was_there(bank: &Postgres) {

@@ -70,3 +70,8 @@ pub fn older() -> String {
     }
     [SCHEMA, &tables].concat()
 }
+
+/// As it was where sql/ brought the domains to tables that were there.
+pub fn between() -> String {
+    [&older(), DOMAINS].concat()
+}
