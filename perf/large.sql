@@ -7,7 +7,7 @@
 -- the saldo after an odd number is the last credit, after an even one 0. No debit of the load is
 -- refused: the limite is far, and each transacao counts.
 --
--- Many clientes lie closer together, as sql/001_schema.sql has it. All in one transaction on new
+-- Many clientes lie closer together, as sql/001_schema.sql advises. All in one transaction on new
 -- files: with wal_level=minimal none of it goes through the WAL.
 BEGIN;
 TRUNCATE banco.lotes, banco.clientes;
