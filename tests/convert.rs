@@ -238,3 +238,39 @@ fn sql_leaves_an_old_bank_alone() {
     let call = "SELECT resultado FROM InsertTransacao(1, 3, 'c', 'goes on')";
     assert_eq!(run(&bank, call), "0");
 }
+
+/// Its rows keep their times, and no lote of a cliente has a lesser number than the one before it:
+/// what retention lives on.
+#[test]
+fn a_clock_that_was_set_back_changes_no_order() {
+    const SET_BACK: &str = "
+        INSERT INTO banco.transacoes
+        SELECT c, n, n, now() - make_interval(days => CASE WHEN n <= 15 THEN 300
+                                                          WHEN n <= 25 THEN 400 ELSE 0 END),
+               'c', 'x' || n
+        FROM generate_series(1, 2) AS c, generate_series(1, 37) AS n;
+        UPDATE banco.clientes SET n = 37, saldo = 37 * 38 / 2 WHERE id <= 2;";
+    let bank = old(ROLE, SET_BACK);
+    let before = run(&bank, BOOKS);
+    assert_eq!(convert(&bank, ROLE), "");
+    assert_eq!(run(&bank, BOOKS), before);
+    let falls = "SELECT count(*) FROM (
+        SELECT lote < lag(lote) OVER (PARTITION BY cliente_id ORDER BY n) AS falls
+        FROM banco.transacoes) AS t WHERE falls";
+    assert_eq!(
+        (run(&bank, falls).as_str(), wrong(&bank).as_str()),
+        ("0", "")
+    );
+    let retention = fs::read_to_string(prod("retention.sql")).expect("it is in the checkout");
+    assert_eq!(run(&bank, &format!("\\set days 200\n{retention}")), "50");
+    assert_eq!(wrong(&bank), "");
+}
+
+#[test]
+fn nobody_but_the_owner_converts() {
+    let bank = old(ROLE, FILL);
+    let before = (run(&bank, SHAPE), run(&bank, BOOKS));
+    let said = run(&bank, &format!("\\i {}", prod("lotes.sql").display()));
+    assert!(said.contains("only the tables' owner"), "{said}");
+    assert_eq!((run(&bank, SHAPE), run(&bank, BOOKS)), before);
+}

@@ -21,6 +21,9 @@ BEGIN
     IF (SELECT relkind FROM pg_class WHERE oid = to_regclass('banco.transacoes'))
         IS DISTINCT FROM 'r' THEN
         RAISE EXCEPTION 'this bank keeps no row per transacao: there is nothing to convert';
+    ELSIF (SELECT tableowner FROM pg_tables WHERE schemaname = 'banco' AND tablename = 'transacoes')
+        <> current_user THEN
+        RAISE EXCEPTION 'only the tables'' owner can convert them: what is new would be another''s';
     END IF;
 END
 $$;
@@ -46,18 +49,27 @@ ALTER TABLE banco.clientes
     DROP CONSTRAINT IF EXISTS clientes_limite_check, DROP CONSTRAINT IF EXISTS clientes_n_check,
     ALTER limite TYPE banco.limite, ALTER n TYPE banco.contagem;
 
--- The rows of one moment were one flight; what was brought in at once becomes several. Time never
--- goes back in a cliente's order, so neither do the lotes' numbers.
+-- The rows of one moment were one flight; what was brought in at once becomes several. In a
+-- cliente's order no lote has a lesser number than the one before it: a row whose time is before
+-- that of an earlier one, by a clock that was set back, stands alone behind that one's flight.
 INSERT INTO banco.lotes (id, realizada_em, clientes, ns, valores, descricoes)
-SELECT row_number() OVER (ORDER BY realizada_em, parte), realizada_em,
+SELECT row_number() OVER (ORDER BY momento, sozinha, parte), realizada_em,
        array_agg(cliente_id ORDER BY cliente_id, n), array_agg(n ORDER BY cliente_id, n),
        array_agg(CASE tipo WHEN 'd' THEN -valor ELSE valor END ORDER BY cliente_id, n),
        array_agg(descricao ORDER BY cliente_id, n)
 FROM (
-    SELECT *, row_number() OVER (PARTITION BY realizada_em ORDER BY cliente_id, n) / 200 AS parte
-    FROM banco.transacoes_antigas
+    SELECT *, row_number() OVER (
+            PARTITION BY momento, sozinha ORDER BY cliente_id, n
+        ) / CASE WHEN sozinha THEN 1 ELSE 200 END AS parte
+    FROM (
+        SELECT *, realizada_em < momento AS sozinha
+        FROM (
+            SELECT *, max(realizada_em) OVER (PARTITION BY cliente_id ORDER BY n) AS momento
+            FROM banco.transacoes_antigas
+        ) AS m
+    ) AS s
 ) AS t
-GROUP BY realizada_em, parte;
+GROUP BY momento, sozinha, parte, realizada_em;
 SELECT setval('banco.lotes_id', (SELECT max(id) FROM banco.lotes)) \g /dev/null
 
 UPDATE banco.clientes AS c SET lotes = t.lotes
@@ -67,4 +79,16 @@ FROM (
     GROUP BY u.cliente_id
 ) AS t
 WHERE t.cliente_id = c.id;
+DO $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM (
+            SELECT lote < lag(lote) OVER (PARTITION BY cliente_id ORDER BY n) AS falls
+            FROM banco.transacoes
+        ) AS t WHERE falls
+    ) THEN
+        RAISE EXCEPTION 'the times of a cliente go back and forth: in what order shall they be?';
+    END IF;
+END
+$$;
 COMMIT;
