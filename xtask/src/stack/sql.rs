@@ -46,11 +46,13 @@ impl Postgres {
     /// # Errors
     /// As of [`Postgres::apply_sql`]; then the bank is as it was.
     pub(crate) fn apply_sql_or_convert(&self) -> Result<(), Error> {
-        let refused = match self.apply_sql() {
-            Err(error) if error.to_string().contains(CONVERSION) => error,
+        match self.apply_sql() {
+            Err(error) if error.to_string().contains(CONVERSION) => {}
             other => return other,
-        };
-        say(format_args!("{refused}\nConverting it: this is done once"));
+        }
+        say(format_args!(
+            "This bank keeps a row per transacao. Converting it by {CONVERSION}, once"
+        ));
         let file = checkout()?.join(CONVERSION);
         // As psql reads a quoted word.
         let path = file.display().to_string();
@@ -58,6 +60,7 @@ impl Postgres {
         let vacuum = "VACUUM (FULL, ANALYZE) banco.clientes; VACUUM (ANALYZE) banco.lotes;";
         self.psql_as(ROLE, ROLE, &format!("\\i '{path}'\n{vacuum}"))
             .map_err(Error::while_doing(CONVERSION))?;
+        say("Converted; the old rows stay in banco.transacoes_antigas until you drop it");
         self.apply_sql()
     }
 }
