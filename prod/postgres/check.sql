@@ -10,6 +10,8 @@
 --
 --     psql -XAt -v ON_ERROR_STOP=1 -f check.sql
 
+-- To see nothing because it could not look would pass for well.
+\set ON_ERROR_STOP on
 SELECT CASE WHEN to_regclass('banco.transacoes_apagadas') IS NULL
             THEN '(SELECT NULL::bigint AS cliente_id, 0 AS n, 0 AS saldo)'
             ELSE 'banco.transacoes_apagadas' END AS apagadas \gset

@@ -25,6 +25,7 @@
     \set most 100000
 \endif
 
+\set ON_ERROR_STOP on
 SET client_min_messages = warning;
 -- Only numbers get past this. An error ends psql with a status, for whoever runs it unseen.
 SELECT set_config('banco.days', :'days', false), set_config('banco.most', :'most', false)
