@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Advice, fadvise};
 use rustix::process::Signal;
 
+use crate::bench::check::WRONG;
 use crate::bench::record::Check;
 use crate::checkout::checkout;
 use crate::error::Error;
@@ -14,14 +15,6 @@ use crate::home::Home;
 use crate::process::Lifetime;
 use crate::say;
 use crate::stack::{Plan, Postgres, Shutdown, Sockets};
-
-/// Clientes whose row is not what their transacoes come to: one pass over all of them.
-const WRONG: &str = "SET work_mem = '1GB'; SELECT count(*) FROM banco.clientes AS c \
-    FULL JOIN (SELECT cliente_id, count(*) AS n, \
-        sum(CASE tipo WHEN 'c' THEN valor ELSE -valor END) AS saldo \
-        FROM banco.transacoes GROUP BY cliente_id) AS t ON t.cliente_id = c.id \
-    WHERE c.id IS NULL OR c.n <> coalesce(t.n, 0) OR c.saldo <> coalesce(t.saldo, 0) \
-       OR c.saldo < -c.limite";
 
 /// Both numbers of a bank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +91,7 @@ impl Data {
     /// PostgreSQL's.
     pub fn check(&self, answered: u64, unread_max: u64) -> Result<Check, Error> {
         Ok(Check {
-            wrong_clientes: self.ask(WRONG)?,
+            wrong_clientes: self.ask(&format!("SET work_mem = '1GB'; {WRONG}"))?,
             rows: self.ask("SELECT count(*) FROM banco.transacoes")?,
             answered,
             unread_max,
