@@ -6,9 +6,8 @@ mod old;
 mod sql_bank;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
-use sql_bank::{EXTRATOS, INVARIANTS, run};
+use sql_bank::{EXTRATOS, INVARIANTS, prod, prod_sql, run, wrong};
 use xtask::stack::{Postgres, ROLE, sql_files};
 
 /// Clientes with none, one, nine, ten, eleven, a hundred and more than a thousand transacoes. Some
@@ -62,20 +61,10 @@ fn made_by(tables: &str, role: &str, fill: &str) -> Postgres {
     bank
 }
 
-fn prod(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("prod/postgres");
-    folder.join(name)
-}
-
 /// Runs the conversion as `role`, as a file; what it prints.
 fn convert(bank: &Postgres, role: &str) -> String {
     let file = prod("lotes.sql");
     run(bank, &format!("SET ROLE {role};\n\\i '{}'", file.display()))
-}
-
-fn wrong(bank: &Postgres) -> String {
-    let sql = fs::read_to_string(prod("check.sql")).expect("the file is in the checkout");
-    run(bank, &sql)
 }
 
 /// All that must hold of the bank's own count of things.
@@ -146,7 +135,7 @@ fn check_it_goes_on(bank: &Postgres) {
         bank,
         "SELECT id, GetSaldoClienteById(id) #- '{saldo,data_extrato}' FROM clientes",
     );
-    let retention = fs::read_to_string(prod("retention.sql")).expect("it is in the checkout");
+    let retention = prod_sql("retention.sql");
     let gone = run(bank, &format!("\\set days 0\n{retention}"));
     assert!(gone.parse::<u64>().is_ok_and(|gone| gone > 10), "{gone}");
     let after = run(
@@ -177,7 +166,7 @@ fn what_was_deleted_before_still_counts() {
     assert_eq!(run(&bank, "UPDATE clientes SET saldo = 0 WHERE id = 1"), "");
     assert!(wrong(&bank).starts_with("1|"), "the check knows what went");
     // The replicas' role, by its grants.
-    let grants = fs::read_to_string(prod("grants.sql")).expect("it is in the checkout");
+    let grants = prod_sql("grants.sql");
     let calls = format!(
         "{grants}\nSET ROLE {ROLE}; SELECT resultado FROM InsertTransacao(1, 3, 'c', 'new');
          SELECT resultado FROM transacoes_lote('{{5,1}}', '{{1,2}}', '{{a,b}}');
@@ -261,7 +250,7 @@ fn a_clock_that_was_set_back_changes_no_order() {
         (run(&bank, falls).as_str(), wrong(&bank).as_str()),
         ("0", "")
     );
-    let retention = fs::read_to_string(prod("retention.sql")).expect("it is in the checkout");
+    let retention = prod_sql("retention.sql");
     assert_eq!(run(&bank, &format!("\\set days 200\n{retention}")), "50");
     assert_eq!(wrong(&bank), "");
 }

@@ -7,16 +7,15 @@ mod replica;
 mod sql_bank;
 
 use std::fs;
-use std::path::Path;
 
 use replica::Replica;
-use sql_bank::{INVARIANTS, run};
+use sql_bank::{INVARIANTS, prod, run};
 use xtask::stack::{Postgres, ROLE, sql_files};
 
 /// A bank whose tables are the superuser's.
 fn bank() -> Postgres {
     let postgres = Postgres::private(&[], &[]).unwrap();
-    let grants = Path::new(env!("CARGO_MANIFEST_DIR")).join("prod/postgres/grants.sql");
+    let grants = prod("grants.sql");
     let files = sql_files().unwrap();
     for file in files.iter().chain([&grants]) {
         let sql = fs::read_to_string(file).unwrap();

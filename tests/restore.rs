@@ -4,10 +4,9 @@
 mod sql_bank;
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
-use sql_bank::{EXTRATOS, INVARIANTS, bank, run};
+use sql_bank::{EXTRATOS, INVARIANTS, bank, prod_sql, run};
 use xtask::programs;
 use xtask::stack::Postgres;
 
@@ -42,8 +41,7 @@ fn ask(bank: &Postgres, program: &str, arguments: &[&str]) {
 }
 
 fn wrong(bank: &Postgres, database: &str) -> String {
-    let check = Path::new(env!("CARGO_MANIFEST_DIR")).join("prod/postgres/check.sql");
-    let check = fs::read_to_string(check).expect("the file is in the checkout");
+    let check = prod_sql("check.sql");
     run(bank, &format!("\\connect {database}\n{check}"))
 }
 

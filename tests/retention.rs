@@ -3,10 +3,7 @@
 
 mod sql_bank;
 
-use std::fs;
-use std::path::Path;
-
-use sql_bank::{EXTRATOS, INVARIANTS, bank, run};
+use sql_bank::{EXTRATOS, INVARIANTS, bank, prod_sql, run, wrong};
 use xtask::stack::Postgres;
 
 /// Of clientes 1 to 4 a hundred, one of each on each of so many days: by turns in one flight, with
@@ -31,20 +28,9 @@ const FILL: &str = "
         now() - make_interval(days => 100 - substr(descricoes[1], 2)::integer);
     SELECT count(*) FROM lotes";
 
-fn file(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("prod/postgres")
-        .join(name);
-    fs::read_to_string(path).expect("the file is in the checkout")
-}
-
 /// Runs it once with these variables; how many transacoes went.
 fn retain(bank: &Postgres, variables: &str) -> String {
-    run(bank, &format!("{variables}\n{}", file("retention.sql")))
-}
-
-fn wrong(bank: &Postgres) -> String {
-    run(bank, &file("check.sql"))
+    run(bank, &format!("{variables}\n{}", prod_sql("retention.sql")))
 }
 
 /// Every cliente's row and extrato, by both ways to read it, but for the time of the reading.
@@ -250,7 +236,7 @@ fn the_check_finds_what_is_wrong() {
         for (harm, who) in HARMS {
             let found = run(
                 &bank,
-                &format!("BEGIN; {harm};\n{}ROLLBACK", file("check.sql")),
+                &format!("BEGIN; {harm};\n{}ROLLBACK", prod_sql("check.sql")),
             );
             let lines: Vec<&str> = found.lines().collect();
             let who: Vec<&str> = who.split(';').collect();

@@ -3,6 +3,9 @@
 // Each test file is a crate of its own and uses a part of this.
 #![allow(dead_code)]
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use xtask::stack::Postgres;
 
 /// A server of our own with sql/ run on it.
@@ -23,6 +26,22 @@ pub fn run(bank: &Postgres, sql: &str) -> String {
             format!("error:{}", line.split("ERROR:").last().unwrap_or_default())
         }
     }
+}
+
+/// A file of prod/postgres/.
+pub fn prod(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("prod/postgres");
+    folder.join(name)
+}
+
+/// What is in it.
+pub fn prod_sql(name: &str) -> String {
+    fs::read_to_string(prod(name)).expect("the file is in the checkout")
+}
+
+/// What check.sql prints of it.
+pub fn wrong(bank: &Postgres) -> String {
+    run(bank, &prod_sql("check.sql"))
 }
 
 /// What must hold of any bank, whatever was done to it; prints nothing if it does.
