@@ -15,6 +15,14 @@ SET client_min_messages = warning;
 -- 001 made it, or refused the bank and said why: then its own procedures stay.
 SELECT FROM banco.lotes LIMIT 0 \g /dev/null
 
+-- Whether a saldo bears it; a debit is a negative valor. A plain SQL function becomes part of the
+-- expression that calls it: it costs no call.
+CREATE OR REPLACE FUNCTION banco.cabe(saldo bigint, limite bigint, valor bigint) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN valor < 0 THEN saldo >= -valor - limite
+                ELSE saldo <= 9223372036854775807 - valor END
+$$;
+
 -- One transacao. By hand: SELECT * FROM InsertTransacao(1, 1000, 'd', 'almoço');
 --
 -- saldo and limite are those after it; after a refusal, those it was refused by. What no transacao
@@ -36,9 +44,7 @@ BEGIN
         -- and is judged by what the first one left.
         UPDATE banco.clientes AS c SET saldo = c.saldo + delta, n = c.n + 1,
             lotes = (nextval('banco.lotes_id') || c.lotes)[1:10]
-        WHERE c.id = InsertTransacao.id
-          AND CASE WHEN delta < 0 THEN c.saldo >= -delta - c.limite
-                   ELSE c.saldo <= 9223372036854775807 - delta END
+        WHERE c.id = InsertTransacao.id AND banco.cabe(c.saldo, c.limite, delta)
         RETURNING c.saldo, c.limite, c.n, c.lotes[1] INTO saldo, limite, n, lote;
         IF FOUND THEN
             -- The time is read under the lock: later in a cliente's order is never earlier in time.
@@ -54,11 +60,8 @@ BEGIN
         IF NOT FOUND THEN
             resultado := 1;
             RETURN;
-        ELSIF delta < 0 AND saldo < -delta - limite THEN
-            resultado := 2;
-            RETURN;
-        ELSIF delta > 0 AND saldo > 9223372036854775807 - delta THEN
-            resultado := 3;
+        ELSIF NOT banco.cabe(saldo, limite, delta) THEN
+            resultado := CASE WHEN delta < 0 THEN 2 ELSE 3 END;
             RETURN;
         END IF;
         -- Since the refusal somebody made room: once more.
@@ -66,7 +69,7 @@ BEGIN
 END
 $$;
 
--- Many transacoes of any clientes, in one call and one commit: what the server calls under load.
+-- Many transacoes of any clientes, in one call and one commit.
 --
 -- The arrays are of one length; a debit is a negative valor. The row of arrays that comes back is
 -- in the same order, each saldo the one right after its own transacao. Those of one cliente are
@@ -118,10 +121,8 @@ BEGIN
         n_agora := cliente.n;
         FOREACH p IN ARRAY array_positions(ids, cliente.id) LOOP
             v := valores[p];
-            IF v < 0 AND s < -v - cliente.limite THEN
-                resultado[p] := 2;
-            ELSIF v > 0 AND s > 9223372036854775807 - v THEN
-                resultado[p] := 3;
+            IF NOT banco.cabe(s, cliente.limite, v) THEN
+                resultado[p] := CASE WHEN v < 0 THEN 2 ELSE 3 END;
             ELSE
                 resultado[p] := 0;
                 s := s + v;
@@ -152,6 +153,98 @@ BEGIN
     WHERE c.id = u.id;
 
     -- As they came: to leave out the refused ones would cost a call 5 to 15% more.
+    INSERT INTO banco.lotes (id, realizada_em, clientes, ns, valores, descricoes)
+    VALUES (lote, clock_timestamp(), ids, ns, valores, descricoes);
+END
+$$;
+
+-- The same for clientes that stand in the arrays once each, by ascending id; else it is an error.
+-- Locked, judged and written in one statement, as one transacao is, so no row is searched for
+-- twice: four fifths of the call above, whether there are three clientes or a hundred.
+--
+-- An UPDATE takes its locks as it finds the rows. With nothing else to find them by it is the key's
+-- index, and so by ascending id, as everywhere.
+CREATE OR REPLACE FUNCTION banco.transacoes_distintas(
+    ids bigint[], valores bigint[], descricoes text[],
+    OUT resultado smallint[], OUT saldo bigint[], OUT limite bigint[]
+)
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+DECLARE
+    -- A row of clientes, as it became.
+    cliente record;
+    achados integer NOT NULL := 0;
+    -- A position in the arrays; width_bucket finds a cliente's by halves.
+    p integer;
+    -- Each transacao's number in its cliente's count; null for a refused one.
+    ns bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(ids)]);
+    lote bigint := nextval('banco.lotes_id');
+    -- Something was applied.
+    mudou boolean NOT NULL := false;
+    -- Another call's later lote came to a cliente before ours.
+    atrasado boolean NOT NULL := false;
+    novo bigint;
+BEGIN
+    IF cardinality(valores) <> cardinality(ids) OR cardinality(descricoes) <> cardinality(ids) THEN
+        RAISE EXCEPTION 'the three arrays differ in length' USING ERRCODE = '2202E';
+    ELSIF 1 <> array_lower(ids, 1) OR 1 <> array_lower(valores, 1)
+        OR 1 <> array_lower(descricoes, 1) THEN
+        RAISE EXCEPTION 'an array does not begin at 1' USING ERRCODE = '2202E';
+    END IF;
+    -- What is not found below stays so.
+    resultado := array_fill(1::smallint, ARRAY[cardinality(ids)]);
+    saldo := ns;
+    limite := ns;
+
+    -- Whoever comes second waits here for a row's lock, and is judged by what the first one left.
+    -- One that is refused is written as it was, so that its saldo comes back under the lock, too.
+    FOR cliente IN
+        UPDATE banco.clientes AS c SET
+            saldo = CASE WHEN NOT banco.cabe(c.saldo, c.limite, valores[width_bucket(c.id, ids)])
+                THEN c.saldo ELSE c.saldo + valores[width_bucket(c.id, ids)] END,
+            n = CASE WHEN NOT banco.cabe(c.saldo, c.limite, valores[width_bucket(c.id, ids)])
+                THEN c.n ELSE c.n + 1 END,
+            lotes = CASE WHEN NOT banco.cabe(c.saldo, c.limite, valores[width_bucket(c.id, ids)])
+                THEN c.lotes ELSE (lote || c.lotes)[1:10] END
+        WHERE c.id = ANY (ids)
+        RETURNING c.id, c.saldo, c.limite, c.n, c.lotes[1] AS lote, c.lotes[2] AS anterior
+    LOOP
+        achados := achados + 1;
+        p := width_bucket(cliente.id, ids);
+        IF ids[p] <> cliente.id THEN
+            RAISE EXCEPTION 'the ids must ascend' USING ERRCODE = '2202E';
+        END IF;
+        saldo[p] := cliente.saldo;
+        limite[p] := cliente.limite;
+        IF cliente.lote = lote THEN
+            resultado[p] := 0;
+            ns[p] := cliente.n;
+            mudou := true;
+            IF cliente.anterior > lote THEN
+                atrasado := true;
+            END IF;
+        ELSE
+            resultado[p] := CASE WHEN valores[p] < 0 THEN 2 ELSE 3 END;
+        END IF;
+    END LOOP;
+    -- Where each was found, in a place of its own, all ascend. (An IF of its own, for a query in a
+    -- condition is run whatever stands before it.)
+    IF achados < cardinality(ids) THEN
+        IF EXISTS (SELECT FROM generate_subscripts(ids, 1) AS i WHERE ids[i] <= ids[i - 1]) THEN
+            RAISE EXCEPTION 'the ids must ascend' USING ERRCODE = '2202E';
+        END IF;
+    END IF;
+
+    IF NOT mudou THEN
+        RETURN;
+    END IF;
+    -- Later in any cliente's order is never a lesser lote. All are locked by now, so a number taken
+    -- now is above those that they name.
+    IF atrasado THEN
+        novo := nextval('banco.lotes_id');
+        UPDATE banco.clientes AS c SET lotes = array_replace(c.lotes, lote, novo)
+        WHERE c.id = ANY (ids) AND c.lotes[1] = lote;
+        lote := novo;
+    END IF;
     INSERT INTO banco.lotes (id, realizada_em, clientes, ns, valores, descricoes)
     VALUES (lote, clock_timestamp(), ids, ns, valores, descricoes);
 END

@@ -270,24 +270,23 @@ fn the_longest_extrato_is_within_its_bound() {
 
 #[test]
 fn calls_name_their_statements() {
-    let transacao = |valor| Transacao {
-        cliente: 1,
+    let transacao_of = |cliente, valor| Transacao {
+        cliente,
         valor,
         descricao: Descricao::new("é").expect("one character"),
     };
-    let [insert, lote, extrato] =
+    let transacao = |valor| transacao_of(1, valor);
+    let [insert, lote, distintas, extrato] =
         STATEMENTS.map(|statement| format!("B....\0{}\0", statement.name));
-    let mut calls = [
-        BytesMut::new(),
-        BytesMut::new(),
-        BytesMut::new(),
-        BytesMut::new(),
-    ];
+    let mut calls: [BytesMut; 6] = std::array::from_fn(|_| BytesMut::new());
     append_insert(&mut calls[0], &transacao(-7));
     append_insert(&mut calls[1], &transacao(i64::MAX));
     append_lote(&mut calls[2], [transacao(-7), transacao(8)].iter());
-    append_extrato(&mut calls[3], 9);
-    for (call, name) in calls.iter().zip([&insert, &insert, &lote, &extrato]) {
+    append_lote(&mut calls[3], [transacao_of(2, 1), transacao(1)].iter());
+    append_lote(&mut calls[4], [transacao(1), transacao_of(2, 1)].iter());
+    append_extrato(&mut calls[5], 9);
+    let names = [&insert, &insert, &lote, &lote, &distintas, &extrato];
+    for (call, name) in calls.iter().zip(names) {
         assert_eq!(call[5..name.len()], name.as_bytes()[5..]);
         assert!(call.ends_with(b"S\0\0\0\x04"));
     }

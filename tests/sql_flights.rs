@@ -1,59 +1,9 @@
-//! Flights on a real server: what one does, and many beside each other.
+//! Flights on a real server: what one does.
 
 mod sql_bank;
 
-use std::thread;
-
+use sql_bank::flights::{Random, lote, single};
 use sql_bank::{EXTRATOS, INVARIANTS, bank, run};
-
-/// Numbers that look random, the same in every run (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-
-    /// One of the first clientes, whose sixth is absent, and a signed valor: small, near the
-    /// limits, vast.
-    fn transacao(&mut self, clientes: u64) -> (i64, i64) {
-        let bound = match self.below(4) {
-            0 => 100,
-            1 => 50_000,
-            2 => 600_000,
-            _ => 1 << 63,
-        };
-        let valor = i64::try_from(1 + self.below(bound - 1)).expect("below 2^63");
-        let sign = if self.below(3) == 0 { 1 } else { -1 };
-        (1 + self.below(clientes) as i64, sign * valor)
-    }
-}
-
-fn lote(transacoes: &[(i64, i64)]) -> String {
-    let list = |values: Vec<String>| format!("'{{{}}}'", values.join(","));
-    let ids = list(transacoes.iter().map(|(id, _)| id.to_string()).collect());
-    let valores = list(
-        transacoes
-            .iter()
-            .map(|(_, valor)| valor.to_string())
-            .collect(),
-    );
-    let descricoes = list((0..transacoes.len()).map(|at| format!("d{at}")).collect());
-    format!("SELECT * FROM transacoes_lote({ids}, {valores}, {descricoes});\n")
-}
-
-fn single(id: i64, valor: i64, descricao: &str) -> String {
-    let (tipo, cents) = if valor < 0 {
-        ('d', -valor)
-    } else {
-        ('c', valor)
-    };
-    let args = format!("{id}, {cents}, '{tipo}', '{descricao}'");
-    format!("SELECT resultado, saldo, limite FROM InsertTransacao({args});\n")
-}
 
 /// Clientes 1 to 5 get flights, and with 7 to 30 longer ones; their twins, from 1001 on, the same
 /// transacoes one by one.
@@ -71,6 +21,8 @@ fn a_flight_is_the_fold_of_its_transacoes() {
             let (len, clientes) = match flight % 10 {
                 0 => (100, 30),
                 5 => (100, 6),
+                1 | 6 => return random.distintas(100, 30),
+                2 | 7 => return random.distintas(8, 6),
                 _ => (random.below(8), 6),
             };
             (0..len).map(|_| random.transacao(clientes)).collect()
@@ -125,101 +77,6 @@ fn arrays(rows: &[&str]) -> String {
         format!("{{{}}}", cells.collect::<Vec<_>>().join(","))
     };
     [column(0), column(1), column(2)].join("|")
-}
-
-/// Flights and single calls over the same clientes in any order: none waits for another in a
-/// circle, none is lost, and what each was told is what it did.
-#[test]
-fn sessions_beside_each_other() {
-    let bank = bank();
-    let scripts: Vec<String> = (0..4)
-        .map(|session| {
-            let mut random = Random(session);
-            let flight = |random: &mut Random| {
-                let transacoes: Vec<_> = (0..20).map(|_| random.transacao(6)).collect();
-                lote(&transacoes)
-            };
-            let calls = (0..200).map(|at| match (at + session) % 2 {
-                0 => flight(&mut random),
-                _ => {
-                    let (id, valor) = random.transacao(6);
-                    single(id, valor, "x")
-                }
-            });
-            calls.collect()
-        })
-        .collect();
-    let applied: usize = thread::scope(|scope| {
-        let sessions: Vec<_> = scripts
-            .iter()
-            .map(|script| scope.spawn(|| bank.psql(script).expect("no call fails")))
-            .collect();
-        let printed = sessions
-            .into_iter()
-            .map(|session| session.join().expect("no panic"));
-        printed.map(|printed| count_applied(&printed)).sum()
-    });
-    assert!(applied > 1000, "{applied} applied");
-    assert_eq!(
-        run(&bank, "SELECT count(*) FROM transacoes"),
-        applied.to_string()
-    );
-    assert_eq!(run(&bank, INVARIANTS), "");
-    assert_eq!(run(&bank, EXTRATOS), "");
-}
-
-/// Several sessions with one cliente, by flights of up to twelve and one by one: every extrato that
-/// is read meanwhile is whole, and the numbers are one row without a gap.
-#[test]
-fn sessions_with_one_cliente() {
-    let bank = bank();
-    let scripts: Vec<String> = (0..4)
-        .map(|session| {
-            let mut random = Random(100 + session);
-            let calls = (0..150).map(|_| match random.below(3) {
-                0 => single(1, 1 - 2 * random.below(2) as i64, "alone"),
-                _ => {
-                    let len = 1 + random.below(12);
-                    let valor = |random: &mut Random| match random.below(10) {
-                        0 => -1_000_000,
-                        _ => 1 + random.below(9) as i64,
-                    };
-                    lote(
-                        &(0..len)
-                            .map(|_| (1, valor(&mut random)))
-                            .collect::<Vec<_>>(),
-                    )
-                }
-            });
-            calls.collect()
-        })
-        .collect();
-    let (applied, moved) = thread::scope(|scope| {
-        let sessions: Vec<_> = scripts
-            .iter()
-            .map(|script| scope.spawn(|| bank.psql(script).expect("no call fails")))
-            .collect();
-        let mut moved = 0;
-        while sessions.iter().any(|session| !session.is_finished()) {
-            let count = "SELECT n FROM clientes WHERE id = 1;";
-            let seen = run(&bank, &format!("{count}{}{count}", EXTRATOS.repeat(5)));
-            // Two counts, and no extrato that is not whole.
-            let counts: Vec<u64> = seen.lines().flat_map(str::parse).collect();
-            assert!(counts.len() == 2 && seen.lines().count() == 2, "{seen}");
-            moved += u32::from(counts[0] < counts[1]);
-        }
-        let printed = sessions
-            .into_iter()
-            .map(|session| session.join().expect("no panic"));
-        let applied: usize = printed.map(|printed| count_applied(&printed)).sum();
-        (applied, moved)
-    });
-    assert!(moved > 0, "nobody wrote while the extratos were read");
-    assert!(applied > 1000, "{applied} applied");
-    let numbers = "SELECT n, (SELECT count(DISTINCT n) FROM transacoes) FROM clientes WHERE id = 1";
-    assert_eq!(run(&bank, numbers), format!("{applied}|{applied}"));
-    assert_eq!(run(&bank, INVARIANTS), "");
-    assert_eq!(run(&bank, EXTRATOS), "");
 }
 
 /// A list of every length up to twelve, each in many ways: one by one, in flights, by turns, with
@@ -314,20 +171,6 @@ fn a_flight_beyond_a_page() {
     assert_eq!(run(&bank, EXTRATOS), "");
 }
 
-/// How many transacoes the printed outcomes say were applied.
-fn count_applied(printed: &str) -> usize {
-    let outcomes = printed
-        .lines()
-        .map(|line| line.split('|').next().unwrap_or_default());
-    let codes = |list: &str| {
-        list.trim_matches(['{', '}'])
-            .split(',')
-            .filter(|c| *c == "0")
-            .count()
-    };
-    outcomes.map(codes).sum()
-}
-
 /// What may be wrong with a bank of two flights, and by which of its lines [`INVARIANTS`] says so.
 const HARMS: &[(&str, &str)] = &[
     ("UPDATE clientes SET saldo = 1 WHERE id = 1", "saldo or n|1"),
@@ -367,6 +210,10 @@ const HARMS: &[(&str, &str)] = &[
         "nothing in it|0",
     ),
     ("UPDATE lotes SET ns = '{2,1}' WHERE id = 1", "order|1|1|1"),
+    (
+        "UPDATE lotes SET id = 3 WHERE id = 1; UPDATE clientes SET lotes = '{2,3,3}' WHERE id = 1",
+        "time|1|3",
+    ),
     ("SELECT FROM setval('lotes_id', 1)", "to be given again|2|1"),
 ];
 

@@ -203,6 +203,76 @@ fn many_transacoes_by_hand() {
     );
 }
 
+/// Many by the procedure for clientes that come once each, by ascending id.
+#[test]
+fn transacoes_of_different_clientes_by_hand() {
+    let bank = bank();
+    let call = |args: &str| format!("SELECT * FROM transacoes_distintas({args})");
+    let ascend = "error:the ids must ascend";
+    check(
+        &bank,
+        &[
+            (&call("'{}', '{}', '{}'"), "{}|{}|{}"),
+            (
+                &call("'{1,2,3,9}', '{-100000,-80001,9223372036854775807,1}', '{a,b,c,d}'"),
+                "{0,2,0,1}|{-100000,0,9223372036854775807,NULL}|{100000,80000,1000000,NULL}",
+            ),
+            (
+                "SELECT cliente_id, n, valor, tipo, descricao FROM transacoes ORDER BY 1, 2",
+                "1|1|100000|d|a\n3|1|9223372036854775807|c|c",
+            ),
+            // Where all are refused there is no lote.
+            (
+                &call("'{-1,1,2,3}', '{1,-1,-9223372036854775807,1}', '{a,b,c,d}'"),
+                "{1,2,2,3}|{NULL,-100000,0,9223372036854775807}|{NULL,100000,80000,1000000}",
+            ),
+            ("SELECT count(*), max(cardinality(ns)) FROM lotes", "1|4"),
+            (
+                &call("'{6,NULL}', '{1,1}', '{a,b}'"),
+                "{1,1}|{NULL,NULL}|{NULL,NULL}",
+            ),
+            // What a search by halves may find, and what it may not.
+            (&call("'{2,1}', '{1,1}', '{a,b}'"), "error:"),
+            (&call("'{1,1}', '{1,1}', '{a,b}'"), ascend),
+            (&call("'{1,2,2}', '{1,1,1}', '{a,b,c}'"), ascend),
+            (&call("'{1,7,1}', '{1,1,1}', '{a,b,c}'"), ascend),
+            (&call("'{1,2,1}', '{1,1,1}', '{a,b,c}'"), ascend),
+            (&call("'{8,9,8}', '{1,1,1}', '{a,b,c}'"), ascend),
+            (&call("'{9,8}', '{1,1}', '{a,b}'"), ascend),
+            (
+                &call("'{1,NULL}', '{1,1}', '{a,b}'"),
+                "error:must not contain NULLs",
+            ),
+            (&call("'{1,2}', '{1}', '{a,b}'"), "error:differ in length"),
+            (&call("'{1,2}', '{1,1}', '{a}'"), "error:differ in length"),
+            (
+                &call("'{1,2}', '{1,0}', '{a,b}'"),
+                "error:transacoes_lancamento_check",
+            ),
+            (
+                &call("'{1,2}', '{1,-9223372036854775808}', '{a,b}'"),
+                "error:out of range",
+            ),
+            (&call("'{1,2}', '{1,NULL}', '{a,b}'"), "error:not-null"),
+            (
+                &call("'{1,2}', '{1,1}', '{a,NULL}'"),
+                "error:domain descricao does not allow",
+            ),
+            (
+                &call("'{1,2}', '{1,1}', '{a,12345678901}'"),
+                "error:transacoes_descricao_check",
+            ),
+            (&call("NULL, '{1}', '{a}'"), "error:"),
+            (&call("'{1}', NULL, '{a}'"), "error:"),
+            (&call("'{1}', '{1}', NULL"), "error:"),
+            (&call("'{{1,2}}', '{1,1}', '{a,b}'"), "error:"),
+            (&call("'[0:1]={1,2}', '{1,2}', '{a,b}'"), "error:"),
+            (&call("'{1,2}', '[0:1]={1,2}', '{a,b}'"), "error:"),
+            (INVARIANTS, ""),
+        ],
+    );
+}
+
 #[test]
 fn extratos_by_hand() {
     let bank = bank();

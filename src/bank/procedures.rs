@@ -4,8 +4,8 @@ use super::Transacao;
 use crate::pg::{Row, Rows, Statement, append_call, oid, value};
 use bytes::BytesMut;
 
-/// What a session prepares: the single transacao, the batch, the extrato.
-pub static STATEMENTS: [Statement; 3] = [INSERT, LOTE, EXTRATO];
+/// What a session prepares: the single transacao, both batches, the extrato.
+pub static STATEMENTS: [Statement; 4] = [INSERT, LOTE, DISTINTAS, EXTRATO];
 
 /// Appends the call that applies one transacao; [`decode_insert`] reads its reply.
 pub fn append_insert(out: &mut BytesMut, transacao: &Transacao) {
@@ -22,12 +22,16 @@ pub fn append_insert(out: &mut BytesMut, transacao: &Transacao) {
 }
 
 /// Appends the call that applies many transacoes, those of one cliente in the order given;
-/// [`decode_lote`] reads its reply.
+/// [`decode_lote`] reads its reply. Where each cliente is greater than the one before, which has
+/// a cheaper procedure of its own, it calls that.
 pub fn append_lote<'a>(
     out: &mut BytesMut,
     transacoes: impl ExactSizeIterator<Item = &'a Transacao> + Clone,
 ) {
-    append_call(out, &LOTE, |params| {
+    let clientes = transacoes.clone().map(|transacao| transacao.cliente);
+    let ascend = clientes.is_sorted_by(|one, next| one < next);
+    let statement = if ascend { &DISTINTAS } else { &LOTE };
+    append_call(out, statement, |params| {
         params.int8_array(transacoes.clone().map(|transacao| transacao.cliente));
         params.int8_array(transacoes.clone().map(|transacao| transacao.valor));
         params.text_array(transacoes.map(|transacao| transacao.descricao.as_str()));
@@ -105,7 +109,7 @@ pub fn decode_lote<'b>(
     let outcomes = || decode_arrays(columns?, n);
     let all_good = outcomes().is_some_and(|mut outcomes| outcomes.all(|one| one.is_some()));
     let outcomes = outcomes().filter(|_| all_good);
-    let outcomes = outcomes.ok_or(Mismatch("transacoes_lote"))?;
+    let outcomes = outcomes.ok_or(Mismatch("transacoes_lote or transacoes_distintas"))?;
     Ok(outcomes.map_while(|outcome| outcome))
 }
 
@@ -160,6 +164,12 @@ const LOTE: Statement = Statement {
     params: &[oid::INT8_ARRAY, oid::INT8_ARRAY, oid::TEXT_ARRAY],
     columns: &[oid::INT2_ARRAY, oid::INT8_ARRAY, oid::INT8_ARRAY],
     files: FILES,
+};
+
+const DISTINTAS: Statement = Statement {
+    name: "distintas",
+    sql: "SELECT resultado, saldo, limite FROM banco.transacoes_distintas($1, $2, $3)",
+    ..LOTE
 };
 
 const EXTRATO: Statement = Statement {

@@ -47,6 +47,10 @@ pub(super) struct Flight<T> {
     extratos: Vec<Passenger<T, i64>>,
     /// The clientes whose extratos are read, in the order of their calls.
     clientes: Vec<i64>,
+    /// Each transacao's cliente and place on board, as they are sent.
+    sent: Vec<(i64, usize)>,
+    /// What became of each, by its place on board.
+    outcomes: Vec<Outcome>,
     prepare: bool,
 }
 
@@ -59,6 +63,8 @@ impl<T> Flight<T> {
             transacoes: Vec::new(),
             extratos: Vec::new(),
             clientes: Vec::new(),
+            sent: Vec::new(),
+            outcomes: Vec::new(),
             prepare: false,
         }
     }
@@ -132,7 +138,13 @@ impl<T> Flight<T> {
                 self.calls.push_back(Call::Insert);
             }
             many => {
-                bank::append_lote(out, many.iter().map(|passenger| &passenger.what));
+                // By ascending cliente, as the cheaper call wants those that come once each. Of one
+                // cliente they stay in the order in which they joined.
+                self.sent.clear();
+                let clientes = many.iter().map(|passenger| passenger.what.cliente);
+                self.sent.extend(clientes.zip(0..));
+                self.sent.sort_unstable();
+                bank::append_lote(out, self.sent.iter().map(|(_, place)| &many[*place].what));
                 self.calls.push_back(Call::Lote);
             }
         }
@@ -174,9 +186,14 @@ impl<T> Flight<T> {
                 }
             }
             Call::Lote => {
-                let outcomes = bank::decode_lote(rows, self.transacoes.len())?;
-                for (passenger, outcome) in self.transacoes.iter_mut().zip(outcomes) {
-                    passenger.answer(answer_to(outcome), deliver);
+                // Answered in the order in which they joined, as a connection has to write them.
+                let outcomes = bank::decode_lote(rows, self.sent.len())?;
+                self.outcomes.resize(self.sent.len(), Outcome::NoCliente);
+                for ((_, place), outcome) in self.sent.iter().zip(outcomes) {
+                    self.outcomes[*place] = outcome;
+                }
+                for (passenger, outcome) in self.transacoes.iter_mut().zip(&self.outcomes) {
+                    passenger.answer(answer_to(*outcome), deliver);
                 }
             }
             Call::Extrato(cliente) => {

@@ -38,7 +38,7 @@ fn what_waits_leaves_together_transacoes_first_and_extratos_shared() {
     assert_eq!(story.depart(), Vec::<String>::new());
     story.land(&inserted(1, 9, 0));
     story.tells(&["a applied 9 1"]);
-    assert_eq!(story.depart(), ["lote", "extrato", "extrato"]);
+    assert_eq!(story.depart(), ["distintas", "extrato", "extrato"]);
     // Asked while its cliente's extrato is in flight: not answered by that call.
     story.extrato("late", 1);
     assert_eq!(story.land(&lote(&[2, 1])), Landed::More);
@@ -48,6 +48,45 @@ fn what_waits_leaves_together_transacoes_first_and_extratos_shared() {
     assert_eq!(story.land(&reply(&[])), BACK);
     story.tells(&["d NoCliente"]);
     assert_eq!(story.depart(), ["extrato"]);
+}
+
+/// They are sent by ascending cliente, and answered in the order in which they joined: a connection
+/// writes its answers so.
+#[test]
+fn a_flight_is_answered_in_the_order_in_which_it_joined() {
+    let mut story = Story::new();
+    story.credit("first", 1);
+    story.depart();
+    for (name, cliente) in [("a", 7), ("b", -1), ("c", 3)] {
+        story.credit(name, cliente);
+    }
+    story.land(&inserted(1, 9, 0));
+    story.tells(&["first applied 9 1"]);
+    assert_eq!(story.depart(), ["distintas"]);
+    for (name, cliente) in [("d", 7), ("e", 3), ("f", 7), ("g", 1)] {
+        story.credit(name, cliente);
+    }
+    // Stale: all are sent again.
+    assert_eq!(
+        story.land(&error("26000")),
+        Landed::Flight { prepare: true }
+    );
+    assert_eq!(story.depart(), ["lote"]);
+    story.land(&lote(&[-11, 11, 31, 32, 71, 72, 73]));
+    story.tells(&[
+        "a applied 9 71",
+        "b applied 9 -11",
+        "c applied 9 31",
+        "d applied 9 72",
+        "e applied 9 32",
+        "f applied 9 73",
+        "g applied 9 11",
+    ]);
+    story.credit("h", 2);
+    story.credit("i", 1);
+    assert_eq!(story.depart(), ["distintas"]);
+    story.land(&lote(&[1, 2]));
+    story.tells(&["h applied 9 2", "i applied 9 1"]);
 }
 
 #[test]

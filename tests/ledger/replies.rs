@@ -62,7 +62,7 @@ fn array(oid: u32, values: &[Vec<u8>]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// A reply of transacoes_lote, all applied, with these saldos.
+/// A reply of transacoes_lote or transacoes_distintas, all applied, with these saldos.
 pub fn lote(saldos: &[i64]) -> Vec<u8> {
     let resultados: Vec<_> = saldos.iter().map(|_| 0i16.to_be_bytes().to_vec()).collect();
     let limites: Vec<_> = saldos.iter().map(|_| int8(9)).collect();

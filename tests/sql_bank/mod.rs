@@ -3,6 +3,8 @@
 // Each test file is a crate of its own and uses a part of this.
 #![allow(dead_code)]
 
+pub mod flights;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -55,9 +57,9 @@ pub const INVARIANTS: &str = "
     WHERE (c.saldo, c.n, c.n, c.n) IS DISTINCT FROM (coalesce(t.saldo, 0), coalesce(t.n, 0),
            coalesce(t.different, 0), coalesce(t.last_n, 0)) OR t.first_n <> 1;
     SELECT 'time', * FROM (
-        SELECT *, lag(realizada_em) OVER (PARTITION BY cliente_id ORDER BY n) AS earlier
-        FROM transacoes
-    ) AS t WHERE realizada_em < earlier;
+        SELECT *, lag(realizada_em) OVER own AS earlier, lag(lote) OVER own AS lesser
+        FROM transacoes WINDOW own AS (PARTITION BY cliente_id ORDER BY n)
+    ) AS t WHERE realizada_em < earlier OR lote < lesser;
     SELECT 'last ten', c.id, c.lotes, t.lotes FROM clientes AS c LEFT JOIN (
         SELECT cliente_id, (array_agg(lote ORDER BY n DESC))[1:10] AS lotes
         FROM transacoes GROUP BY cliente_id
