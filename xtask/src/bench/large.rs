@@ -1,7 +1,8 @@
 //! Five clientes against a million with fifty million transacoes, each bank in the same memory.
 //!
 //! Both are made by the same hand, both databases start with a cold cache, and both stacks stand
-//! by while the other is driven.
+//! by while the other is driven. Once what a level touches is in memory, it is measured in turn
+//! with the five clientes, seconds apart: a machine is not the same half a minute later.
 
 mod data;
 mod figures;
@@ -32,6 +33,8 @@ const SMALL: Size = Size {
     clientes: 5,
     rows: 1000,
 };
+/// So often in a round each level of the large bank is measured beside one of the small.
+const TURNS: u32 = 4;
 
 /// How large.
 #[derive(Clone, Debug, clap::Args)]
@@ -80,13 +83,22 @@ impl Large {
     }
 }
 
-/// One level in one round.
+/// One level, measured once.
 #[derive(Clone, Debug, Serialize)]
 struct Level {
     name: String,
-    round: u32,
+    /// What was measured seconds apart from it has the same number.
+    pair: u32,
     load: Load,
     db: Service,
+}
+
+/// What is asked of a bank at one level.
+struct Asked {
+    name: String,
+    connections: u32,
+    spread: Spread,
+    mix: Mix,
 }
 
 /// What is kept.
@@ -130,41 +142,13 @@ pub(super) fn bench(bench: &Bench, shipped: &Variant, mut settings: Value) -> Re
         shipped,
     )?;
     let mut small = Bank::open(Data::at(None, SMALL)?, SMALL.rows, shipped)?;
-    let five = Spread {
-        clientes: SMALL.clientes,
-        step: 1,
-    };
-    let active = Spread {
-        clientes: options.large_active,
-        step: size.clientes / options.large_active,
-    };
-    let all = Spread {
-        clientes: size.clientes,
-        step: 1,
-    };
-    let mut levels = Vec::new();
-    let names = [
-        "5 clientes".to_owned(),
-        format!("{} of {}", active.clientes, size.clientes),
-        format!("all of {}", size.clientes),
-    ];
-    // While both are as large as their names say: the other loads add transacoes.
-    for round in 1..=bench.rounds {
-        levels.push(small.extratos(bench, round, five)?);
-        levels.push(large.extratos(bench, round, five)?);
-    }
-    for round in 1..=bench.rounds {
-        let [of_five, of_active, of_all] = &names;
-        levels.push(small.measure(bench, of_five, round, five)?);
-        levels.push(large.measure(bench, of_active, round, active)?);
-        levels.push(large.measure(bench, of_all, round, all)?);
-    }
+    let levels = measure(bench, size, &mut small, &mut large)?;
     let checks = [small.close()?, large.close()?].concat();
     let wrong = checks.iter().find(|check| !check.holds()).cloned();
     settings["large"] = json!([
         size.clientes,
         size.rows,
-        active.clientes,
+        options.large_active,
         options.large_warm_up
     ]);
     let kept = Kept::now(settings, figures(&levels), wrong.is_some());
@@ -190,6 +174,78 @@ pub(super) fn bench(bench: &Bench, shipped: &Variant, mut settings: Value) -> Re
     }
 }
 
+/// All levels of both banks.
+fn measure(
+    bench: &Bench,
+    size: Size,
+    small: &mut Bank,
+    large: &mut Bank,
+) -> Result<Vec<Level>, Error> {
+    let options = &bench.large;
+    let five = Spread {
+        clientes: SMALL.clientes,
+        step: 1,
+    };
+    let active = Spread {
+        clientes: options.large_active,
+        step: size.clientes / options.large_active,
+    };
+    let all = Spread {
+        clientes: size.clientes,
+        step: 1,
+    };
+    let mix = bench.mix();
+    let mut levels = Vec::new();
+    // While both are as large as their names say: the other loads add transacoes.
+    let extratos = |bank: &Bank| Asked {
+        name: format!("an extrato, {} rows", bank.made),
+        connections: 1,
+        spread: five,
+        mix: Mix::Extratos,
+    };
+    let (few, many) = (extratos(small), extratos(large));
+    for _ in 0..bench.rounds {
+        small.warm_up(bench, 1, &few)?;
+        large.warm_up(bench, 1, &many)?;
+        in_turn(bench, &mut levels, [(small, &few), (large, &many)])?;
+    }
+    let busy = |name: String, spread: Spread| Asked {
+        name,
+        connections: BUSY,
+        spread,
+        mix,
+    };
+    let of_five = busy(format!("{} clientes", five.clientes), five);
+    let of_active = busy(format!("{} of {}", active.clientes, size.clientes), active);
+    let of_all = busy(format!("all of {}", size.clientes), all);
+    for _ in 0..bench.rounds {
+        for of_large in [&of_active, &of_all] {
+            small.warm_up(bench, bench.seconds, &of_five)?;
+            large.warm_up(bench, options.large_warm_up, of_large)?;
+            in_turn(bench, &mut levels, [(small, &of_five), (large, of_large)])?;
+            small.settle()?;
+            large.settle()?;
+        }
+    }
+    Ok(levels)
+}
+
+/// Measures both banks seconds apart, [`TURNS`] times, there and back.
+fn in_turn(
+    bench: &Bench,
+    levels: &mut Vec<Level>,
+    mut banks: [(&mut Bank, &Asked); 2],
+) -> Result<(), Error> {
+    for _ in 0..TURNS {
+        let pair = levels.last().map_or(0, |level| level.pair + 1);
+        for (bank, asked) in &mut banks {
+            levels.push(bank.measure(bench, pair, asked)?);
+        }
+        banks.reverse();
+    }
+    Ok(())
+}
+
 impl Bank {
     fn open(data: Data, made: u64, shipped: &Variant) -> Result<Bank, Error> {
         let mut options = shipped.stack_options();
@@ -211,43 +267,22 @@ impl Bank {
         })
     }
 
-    /// The bench's mix at saturation, once its clientes have been asked about for a while.
-    fn measure(
-        &mut self,
-        bench: &Bench,
-        name: &str,
-        round: u32,
-        spread: Spread,
-    ) -> Result<Level, Error> {
-        let mix = bench.mix();
-        // Nothing is asked of the database in between: one pass over the clientes would take what
-        // was warmed up out of its memory.
-        let warm_up = bench.large.large_warm_up;
-        if warm_up > 0 {
-            self.drive(bench, (BUSY, warm_up), 2 * round, spread, mix)?;
+    /// Asks for a while, until what is needed is in memory. Nothing else is asked of the database
+    /// before it is measured: one pass over its clientes would take that out again.
+    fn warm_up(&mut self, bench: &Bench, seconds: u32, asked: &Asked) -> Result<(), Error> {
+        if seconds > 0 {
+            self.drive(bench, seconds, 0, asked)?;
         }
-        let before = self.used()?;
-        let load = self.drive(bench, (BUSY, bench.seconds), 2 * round + 1, spread, mix)?;
-        let after = self.used()?;
-        self.settle()?;
-        Ok(Level {
-            name: name.to_owned(),
-            round,
-            db: of_service("db", 0, &load, before.as_ref().zip(after.as_ref()), None),
-            load,
-        })
+        Ok(())
     }
 
-    /// One extrato after the other, of clientes whose pages are in memory.
-    fn extratos(&mut self, bench: &Bench, round: u32, spread: Spread) -> Result<Level, Error> {
-        self.drive(bench, (1, 1), 2 * round, spread, Mix::Extratos)?;
+    fn measure(&mut self, bench: &Bench, pair: u32, asked: &Asked) -> Result<Level, Error> {
         let before = self.used()?;
-        let asked = (1, bench.seconds);
-        let load = self.drive(bench, asked, 2 * round + 1, spread, Mix::Extratos)?;
+        let load = self.drive(bench, bench.seconds, pair, asked)?;
         let after = self.used()?;
         Ok(Level {
-            name: format!("an extrato, {} rows", self.made),
-            round,
+            name: asked.name.clone(),
+            pair,
             db: of_service("db", 0, &load, before.as_ref().zip(after.as_ref()), None),
             load,
         })
@@ -256,13 +291,18 @@ impl Bank {
     fn drive(
         &mut self,
         bench: &Bench,
-        (connections, seconds): (u32, u32),
+        seconds: u32,
         seed: u32,
-        spread: Spread,
-        mix: Mix,
+        asked: &Asked,
     ) -> Result<Load, Error> {
-        let asked = (self.stack.url(), connections, seconds);
-        let load = drive_over(bench, asked, seed, spread, mix)?;
+        let Asked {
+            connections,
+            spread,
+            mix,
+            ..
+        } = *asked;
+        let from = (self.stack.url(), connections, seconds);
+        let load = drive_over(bench, from, seed, spread, mix)?;
         thread::sleep(AFTER);
         self.applied += load.applied;
         if mix != Mix::Extratos {
@@ -271,7 +311,7 @@ impl Bank {
         Ok(load)
     }
 
-    /// What was left unread is known now; the next level has its own. The clientes' own counts are
+    /// What was left unread is known now; what comes next has its own. The clientes' own counts are
     /// asked, one pass over their table; [`Bank::close`] holds those against the transacoes.
     fn settle(&mut self) -> Result<(), Error> {
         let said = self.stack.psql("SELECT sum(n) FROM banco.clientes")?;

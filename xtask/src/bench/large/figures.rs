@@ -8,7 +8,7 @@ use super::super::rounds::median;
 use super::{Level, Run};
 
 /// What is compared with a run before, in the order of the levels: for each the medians of its
-/// rounds, and the ratios of what was measured in the same round.
+/// rounds, and the ratios of what was measured seconds apart.
 pub(super) fn figures(levels: &[Level]) -> Vec<Figure> {
     let figure = |variant: &str, name: &str, value: f64| Figure {
         connections: None,
@@ -16,7 +16,7 @@ pub(super) fn figures(levels: &[Level]) -> Vec<Figure> {
         name: name.to_owned(),
         value,
     };
-    let names: Vec<&str> = names(levels).collect();
+    let names = names(levels);
     let mut figures = Vec::new();
     for name in &names {
         let of = |what: &dyn Fn(&Level) -> f64| median(rounds(levels, name).map(what));
@@ -31,8 +31,11 @@ pub(super) fn figures(levels: &[Level]) -> Vec<Figure> {
     }
     if let [small, large, five, active, all] = names.as_slice() {
         let over = |of: &str, other: &str, what: &dyn Fn(&Level) -> f64| {
-            let both = rounds(levels, of).zip(rounds(levels, other));
-            median(both.map(|(own, theirs)| what(own) / what(theirs)))
+            let pairs = rounds(levels, of).flat_map(|own| {
+                let beside = rounds(levels, other).filter(|theirs| theirs.pair == own.pair);
+                beside.map(|theirs| what(own) / what(theirs))
+            });
+            median(pairs)
         };
         for of in [active, all] {
             let name = format!("/ {five}");
@@ -44,9 +47,15 @@ pub(super) fn figures(levels: &[Level]) -> Vec<Figure> {
     figures
 }
 
-fn names(levels: &[Level]) -> impl Iterator<Item = &str> {
-    let first = levels.iter().filter(|level| level.round == 1);
-    first.map(|level| level.name.as_str())
+/// In the order in which they were first measured.
+fn names(levels: &[Level]) -> Vec<&str> {
+    let mut names = Vec::new();
+    for level in levels {
+        if !names.contains(&level.name.as_str()) {
+            names.push(level.name.as_str());
+        }
+    }
+    names
 }
 
 fn rounds<'a>(levels: &'a [Level], name: &'a str) -> impl Iterator<Item = &'a Level> {
