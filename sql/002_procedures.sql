@@ -15,12 +15,22 @@ SET client_min_messages = warning;
 -- 001 made it, or refused the bank and said why: then its own procedures stay.
 SELECT FROM banco.lotes LIMIT 0 \g /dev/null
 
--- Whether a saldo bears it; a debit is a negative valor. A plain SQL function becomes part of the
--- expression that calls it: it costs no call.
+-- Whether a saldo bears it; a debit is a negative valor, and of null it is null. A plain SQL
+-- function becomes part of the expression that calls it: it costs no call.
 CREATE OR REPLACE FUNCTION banco.cabe(saldo bigint, limite bigint, valor bigint) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN valor < 0 THEN saldo >= -valor - limite
                 ELSE saldo <= 9223372036854775807 - valor END
+$$;
+
+-- Whether they are lists of one length, from 1 on, as everybody means them.
+CREATE OR REPLACE FUNCTION banco.listas(ids bigint[], valores bigint[], descricoes text[])
+RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT cardinality(valores) = cardinality(ids) AND cardinality(descricoes) = cardinality(ids)
+        AND 1 = array_ndims(ids) AND 1 = array_ndims(valores) AND 1 = array_ndims(descricoes)
+        AND 1 = array_lower(ids, 1) AND 1 = array_lower(valores, 1)
+        AND 1 = array_lower(descricoes, 1)
 $$;
 
 -- One transacao. By hand: SELECT * FROM InsertTransacao(1, 1000, 'd', 'almoço');
@@ -100,11 +110,9 @@ DECLARE
     saldos bigint[] := '{}';
     contagens bigint[] := '{}';
 BEGIN
-    IF cardinality(valores) <> cardinality(ids) OR cardinality(descricoes) <> cardinality(ids) THEN
-        RAISE EXCEPTION 'the three arrays differ in length' USING ERRCODE = '2202E';
-    ELSIF 1 <> array_lower(ids, 1) OR 1 <> array_lower(valores, 1)
-        OR 1 <> array_lower(descricoes, 1) THEN
-        RAISE EXCEPTION 'an array does not begin at 1' USING ERRCODE = '2202E';
+    -- Of empty ones that is null.
+    IF NOT banco.listas(ids, valores, descricoes) THEN
+        RAISE EXCEPTION 'the three arrays are not lists of one length' USING ERRCODE = '2202E';
     END IF;
     -- What is not found below stays so.
     resultado := array_fill(1::smallint, ARRAY[cardinality(ids)]);
@@ -160,7 +168,7 @@ $$;
 
 -- The same for clientes that stand in the arrays once each, by ascending id; else it is an error.
 -- Locked, judged and written in one statement, as one transacao is, so no row is searched for
--- twice: four fifths of the call above, whether there are three clientes or a hundred.
+-- twice: the more clientes, the more that saves (docs/decisions/0001-batch-procedure.md).
 --
 -- An UPDATE takes its locks as it finds the rows. With nothing else to find them by it is the key's
 -- index, and so by ascending id, as everywhere.
@@ -184,11 +192,9 @@ DECLARE
     atrasado boolean NOT NULL := false;
     novo bigint;
 BEGIN
-    IF cardinality(valores) <> cardinality(ids) OR cardinality(descricoes) <> cardinality(ids) THEN
-        RAISE EXCEPTION 'the three arrays differ in length' USING ERRCODE = '2202E';
-    ELSIF 1 <> array_lower(ids, 1) OR 1 <> array_lower(valores, 1)
-        OR 1 <> array_lower(descricoes, 1) THEN
-        RAISE EXCEPTION 'an array does not begin at 1' USING ERRCODE = '2202E';
+    -- Of empty ones that is null.
+    IF NOT banco.listas(ids, valores, descricoes) THEN
+        RAISE EXCEPTION 'the three arrays are not lists of one length' USING ERRCODE = '2202E';
     END IF;
     -- What is not found below stays so.
     resultado := array_fill(1::smallint, ARRAY[cardinality(ids)]);
@@ -196,7 +202,8 @@ BEGIN
     limite := ns;
 
     -- Whoever comes second waits here for a row's lock, and is judged by what the first one left.
-    -- One that is refused is written as it was, so that its saldo comes back under the lock, too.
+    -- One that is refused is written as it was, so that its saldo comes back under the lock, too;
+    -- one that is null is not refused (NOT null), and ends in an error.
     FOR cliente IN
         UPDATE banco.clientes AS c SET
             saldo = CASE WHEN NOT banco.cabe(c.saldo, c.limite, valores[width_bucket(c.id, ids)])
@@ -226,8 +233,8 @@ BEGIN
             resultado[p] := CASE WHEN valores[p] < 0 THEN 2 ELSE 3 END;
         END IF;
     END LOOP;
-    -- Where each was found, in a place of its own, all ascend. (An IF of its own, for a query in a
-    -- condition is run whatever stands before it.)
+    -- Where each was found, in a place of its own, all ascend. (An IF of its own: a condition with
+    -- a query in it starts the executor, whatever stands before it.)
     IF achados < cardinality(ids) THEN
         IF EXISTS (SELECT FROM generate_subscripts(ids, 1) AS i WHERE ids[i] <= ids[i - 1]) THEN
             RAISE EXCEPTION 'the ids must ascend' USING ERRCODE = '2202E';

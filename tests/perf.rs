@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use xtask::bench::Mix;
-use xtask::stack::Options;
+use xtask::stack::{Options, Postgres};
 use xtask::under_load::{UnderLoad, under_load};
 
 fn top() -> &'static Path {
@@ -50,6 +50,28 @@ fn the_scripts_are_sound() {
     }
     let found = said(Command::new("shellcheck").arg("-x").args(&scripts));
     assert_eq!(found.as_deref(), Ok(""));
+}
+
+/// The procedures are called in turn, so a line has a figure of each.
+#[test]
+fn the_procedures_are_compared() {
+    let bank = Postgres::private(&[], &[]).unwrap();
+    bank.apply_sql().unwrap();
+    let script = fs::read_to_string(top().join("perf/procedures.sql")).unwrap();
+    let printed = bank
+        .psql(&format!("\\set times 2\n\\set clientes 200\n{script}"))
+        .unwrap();
+    let flights: Vec<Vec<f64>> = printed
+        .lines()
+        .map(|line| line.split('|').flat_map(str::parse).collect())
+        .collect();
+    let sizes: Vec<_> = flights.iter().map(|figures| figures[0]).collect();
+    assert_eq!(sizes, [1.0, 2.0, 3.0, 20.0, 64.0], "{printed}");
+    for figures in flights {
+        // Only flights of one have a procedure more.
+        assert_eq!(figures.len(), if figures[0] == 1.0 { 6 } else { 5 });
+        assert!(figures.iter().all(|figure| *figure > 0.0), "{printed}");
+    }
 }
 
 /// A command under a short load, and the figures of its time.

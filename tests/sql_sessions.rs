@@ -51,7 +51,8 @@ fn sessions_beside_each_other() {
 #[test]
 fn a_lote_that_waited_is_later_than_what_it_waited_for() {
     let bank = bank();
-    let first = "BEGIN; SELECT FROM clientes WHERE id = 1 FOR NO KEY UPDATE;
+    let first =
+        "SET statement_timeout = '60s'; BEGIN; SELECT FROM clientes WHERE id = 1 FOR NO KEY UPDATE;
         DO $$ BEGIN
             WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted) LOOP
                 PERFORM pg_sleep(0.01);
@@ -64,7 +65,7 @@ fn a_lote_that_waited_is_later_than_what_it_waited_for() {
         let first = scope.spawn(|| bank.psql(first).expect("no call fails"));
         let locked = "SELECT count(*) FROM pg_locks WHERE relation = 'clientes'::regclass
             AND mode = 'RowShareLock' AND granted";
-        while run(&bank, locked) == "0" {
+        while run(&bank, locked) == "0" && !first.is_finished() {
             thread::sleep(Duration::from_millis(5));
         }
         let answered = bank.psql(&waiting).expect("no call fails");

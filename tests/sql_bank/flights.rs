@@ -34,7 +34,7 @@ impl Random {
     }
 }
 
-/// The flight's call, of the procedure that the server would choose.
+/// The flight's call, of transacoes_distintas where it takes the flight, else of transacoes_lote.
 pub fn lote(transacoes: &[(i64, i64)]) -> String {
     let procedure = match transacoes.is_sorted_by(|one, next| one.0 < next.0) {
         true => "transacoes_distintas",

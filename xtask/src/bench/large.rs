@@ -74,10 +74,16 @@ impl Large {
     /// The numbers do not go together.
     fn size(&self) -> Result<Size, Error> {
         let (clientes, rows) = (self.large_clientes, self.large_rows);
-        if rows == 0 || !rows.is_multiple_of(clientes) || self.large_active > clientes {
+        if !rows.is_multiple_of(clientes) || self.large_active > clientes {
             return Err(Error::new(
                 "--large-rows is a multiple of --large-clientes, and not more are active",
             ));
+        }
+        if rows <= SMALL.rows {
+            return Err(Error::new(format!(
+                "--large-rows is more than {}",
+                SMALL.rows
+            )));
         }
         Ok(Size { clientes, rows })
     }
@@ -124,7 +130,7 @@ struct Bank {
     /// Answered with 200 since then, and at most so many more that were made.
     applied: u64,
     unread_max: u64,
-    /// After each load.
+    /// Of what was asked in turn, and of the whole at last.
     checks: Vec<Check>,
 }
 
@@ -149,7 +155,8 @@ pub(super) fn bench(bench: &Bench, shipped: &Variant, mut settings: Value) -> Re
         size.clientes,
         size.rows,
         options.large_active,
-        options.large_warm_up
+        options.large_warm_up,
+        TURNS
     ]);
     let kept = Kept::now(settings, figures(&levels), wrong.is_some());
     let run = Run {
@@ -331,7 +338,7 @@ impl Bank {
         Ok(used(self.groups.as_deref())?.get("db").copied())
     }
 
-    /// Stops all, and looks at every cliente; with the checks after each load.
+    /// Stops all, and looks at every cliente; all checks, this one the last.
     fn close(mut self) -> Result<Vec<Check>, Error> {
         self.stack.stop_postgres(Shutdown::Fast);
         drop(self.stack);

@@ -79,8 +79,8 @@ pub struct Bench {
     /// Threads of the load generator
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     threads: u32,
-    /// How long each level is measured, twice a round; once with --idle and --large, and of the
-    /// ceiling
+    /// How long each level is measured, twice a round; once with --idle and of the ceiling, four
+    /// times with --large
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
     /// How long a fresh stack is driven before, in seconds

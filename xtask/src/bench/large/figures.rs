@@ -7,8 +7,8 @@ use super::super::kept::Figure;
 use super::super::rounds::median;
 use super::{Level, Run};
 
-/// What is compared with a run before, in the order of the levels: for each the medians of its
-/// rounds, and the ratios of what was measured seconds apart.
+/// What is compared with a run before, in the order of the levels: for each the medians, and
+/// the ratios of what was measured seconds apart.
 pub(super) fn figures(levels: &[Level]) -> Vec<Figure> {
     let figure = |variant: &str, name: &str, value: f64| Figure {
         connections: None,
@@ -19,7 +19,7 @@ pub(super) fn figures(levels: &[Level]) -> Vec<Figure> {
     let names = names(levels);
     let mut figures = Vec::new();
     for name in &names {
-        let of = |what: &dyn Fn(&Level) -> f64| median(rounds(levels, name).map(what));
+        let of = |what: &dyn Fn(&Level) -> f64| median(measured(levels, name).map(what));
         figures.push(figure(name, "requests/s", of(&rate)));
         figures.push(figure(name, "p50 ms", of(&p50_ms)));
         figures.push(figure(name, "p99 ms", of(&p99_ms)));
@@ -31,8 +31,8 @@ pub(super) fn figures(levels: &[Level]) -> Vec<Figure> {
     }
     if let [small, large, five, active, all] = names.as_slice() {
         let over = |of: &str, other: &str, what: &dyn Fn(&Level) -> f64| {
-            let pairs = rounds(levels, of).flat_map(|own| {
-                let beside = rounds(levels, other).filter(|theirs| theirs.pair == own.pair);
+            let pairs = measured(levels, of).flat_map(|own| {
+                let beside = measured(levels, other).filter(|theirs| theirs.pair == own.pair);
                 beside.map(|theirs| what(own) / what(theirs))
             });
             median(pairs)
@@ -58,7 +58,7 @@ fn names(levels: &[Level]) -> Vec<&str> {
     names
 }
 
-fn rounds<'a>(levels: &'a [Level], name: &'a str) -> impl Iterator<Item = &'a Level> {
+fn measured<'a>(levels: &'a [Level], name: &'a str) -> impl Iterator<Item = &'a Level> {
     levels.iter().filter(move |level| level.name == name)
 }
 
@@ -94,7 +94,7 @@ pub(super) fn table(shipped: &Variant, run: &Run) -> String {
         "throttled"
     );
     for name in names(&run.levels) {
-        let own = || rounds(&run.levels, name);
+        let own = || measured(&run.levels, name);
         let (least, most) = (
             own().map(rate).fold(f64::MAX, f64::min),
             own().map(rate).fold(0.0, f64::max),
