@@ -86,6 +86,8 @@ pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A call's reply, all its messages together, longer than this ends the session.
 pub const REPLY_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 
+/// An address that is in use at the start is tried again for so long.
+pub const BIND_MS: u64 = 2_000;
 /// A worker looks at its deadlines this often.
 pub const TICK_MS: u64 = 100;
 /// From an operation's last byte to its answer, at most.

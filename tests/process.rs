@@ -9,6 +9,7 @@ use std::os::unix::net::UnixListener;
 
 use common::{Client, Peer};
 use replica::{Ended, Replica, command, free_address, run};
+use rustix::process::Signal;
 use xtask::stack::{Driver, Postgres, Shutdown};
 
 const DRIVERS: [Driver; 2] = [Driver::IoUring, Driver::Epoll];
@@ -216,6 +217,24 @@ fn a_port_in_use_is_told() {
     let listen = format!("unix:{}", file.display());
     assert_sentence(&run(&[], &[NOWHERE, ("LISTEN", &listen)]), &["precious"]);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "money");
+}
+
+/// The kernel takes a ring apart only after its process is gone, and its sockets with it.
+#[test]
+fn who_follows_a_killed_process_gets_its_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = format!("unix:{}", folder.path().join("api").display());
+    for listen in [free_address().to_string(), path] {
+        let settings = [NOWHERE, ("LISTEN", listen.as_str())];
+        for _ in 0..5 {
+            let mut replica = Replica::start(&settings);
+            replica.wait_for("/healthz", 200);
+            let connect = || Client::connect(replica.peer()).unwrap();
+            let _idle: Vec<Client> = (0..200).map(|_| connect()).collect();
+            replica.signal(Signal::KILL);
+            replica.wait();
+        }
+    }
 }
 
 #[test]

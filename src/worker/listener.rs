@@ -20,8 +20,10 @@ use std::path::Path;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+/// Between two attempts at an address that is in use.
+const BIND_AGAIN: Duration = Duration::from_millis(50);
 /// Connections that the kernel completes before they are accepted.
 const BACKLOG: i32 = 4096;
 
@@ -33,12 +35,23 @@ pub(super) enum Bound {
 
 /// Binds where `listen` says; several workers share one TCP port through SO_REUSEPORT.
 ///
+/// Who follows a killed process waits here, [`limits::BIND_MS`] at most: the kernel closes a ring's
+/// sockets some time after its process is gone.
+///
 /// # Errors
 /// A sentence that names the address.
 pub(super) fn bind(listen: &Listen, shared: bool) -> Result<Bound, String> {
-    let bound = match listen {
-        Listen::Tcp(address) => bind_tcp(address, shared).map(Bound::Tcp),
-        Listen::Unix(path) => bind_unix(path),
+    let since = Instant::now();
+    let bound = loop {
+        let bound = match listen {
+            Listen::Tcp(address) => bind_tcp(address, shared).map(Bound::Tcp),
+            Listen::Unix(path) => bind_unix(path),
+        };
+        let in_use = matches!(&bound, Err(error) if error.kind() == io::ErrorKind::AddrInUse);
+        if !in_use || since.elapsed() > Duration::from_millis(limits::BIND_MS) {
+            break bound;
+        }
+        std::thread::sleep(BIND_AGAIN);
     };
     bound.map_err(|error| {
         let reason = match error.kind() {
