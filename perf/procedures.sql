@@ -1,16 +1,21 @@
 -- What a flight costs PostgreSQL by each procedure that could take it, called in turn within one
 -- session, each call committed: a ratio of two figures of one line holds on any machine.
 --
--- In a database of its own, which is thrown away; some seconds.
+-- In a database of its own, named calls, which is thrown away: it makes clientes and moves their
+-- money. Some seconds.
 --
 --     createdb calls
 --     psql -X -v ON_ERROR_STOP=1 -d calls -f sql/001_schema.sql -f sql/002_procedures.sql \
 --         -f sql/003_clientes.sql -f perf/procedures.sql
 --     dropdb calls
 --
--- -v clientes=1000000 for more of them than 100,000, -v times=2000 for more calls than 500. Prints,
--- for flights of so many transacoes of as many clientes, µs a call, the median: transacoes_lote,
--- transacoes_distintas, and the second over the first; for flights of one also InsertTransacao.
+-- On the server of `cargo xtask up` PGUSER is postgres and PGHOST the folder of the socket that
+-- `cargo xtask status` names.
+--
+-- -v clientes=1000000 for more of them than 100,000 (never under 1,000), -v times=2000 for more
+-- calls than 500. Prints, for flights of so many transacoes of as many clientes, µs a call, the
+-- median: transacoes_lote, transacoes_distintas, and the second over the first; for flights of one
+-- also InsertTransacao.
 
 \if :{?clientes}
 \else
@@ -21,6 +26,14 @@
     \set times 500
 \endif
 \set QUIET on
+\set ON_ERROR_STOP on
+DO $$
+BEGIN
+    IF current_database() <> 'calls' THEN
+        RAISE EXCEPTION 'this would spoil a bank: run it in a database of its own, named calls';
+    END IF;
+END
+$$;
 SET client_min_messages = warning;
 -- As the server's sessions (SETTINGS in src/worker/link.rs).
 SET plan_cache_mode = force_generic_plan;
@@ -34,7 +47,6 @@ INSERT INTO banco.clientes (id, limite)
 SELECT id, 1000000000 FROM generate_series(6, :clientes) AS id;
 UPDATE banco.clientes SET limite = 1000000000;
 VACUUM (FULL, ANALYZE) banco.clientes;
-CHECKPOINT;
 
 CREATE TEMPORARY TABLE calls (flight integer, clientes bigint, called text, us double precision);
 CREATE PROCEDURE pg_temp.measure(flight integer, among bigint, times integer)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use xtask::bench::Mix;
-use xtask::stack::{Options, Postgres};
+use xtask::stack::{Options, Postgres, sql_files};
 use xtask::under_load::{UnderLoad, under_load};
 
 fn top() -> &'static Path {
@@ -55,11 +55,22 @@ fn the_scripts_are_sound() {
 /// The procedures are called in turn, so a line has a figure of each.
 #[test]
 fn the_procedures_are_compared() {
-    let bank = Postgres::private(&[], &[]).unwrap();
-    bank.apply_sql().unwrap();
-    let script = fs::read_to_string(top().join("perf/procedures.sql")).unwrap();
-    let printed = bank
-        .psql(&format!("\\set times 2\n\\set clientes 200\n{script}"))
+    let server = Postgres::private(&[], &[]).unwrap();
+    server.apply_sql().unwrap();
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    let script = format!(
+        "\\set times 2\n\\set clientes 1000\n{}",
+        read(&top().join("perf/procedures.sql"))
+    );
+    // Never in the bank itself.
+    let refused = server.psql(&script).unwrap_err().to_string();
+    assert!(refused.contains("named calls"), "{refused}");
+    let clientes = server.psql("SELECT count(*), max(limite) FROM banco.clientes");
+    assert_eq!(clientes.unwrap().trim(), "5|10000000");
+    server.psql("CREATE DATABASE calls").unwrap();
+    let sql: String = sql_files().unwrap().iter().map(|path| read(path)).collect();
+    let printed = server
+        .psql(&format!("\\connect calls\n{sql}{script}"))
         .unwrap();
     let flights: Vec<Vec<f64>> = printed
         .lines()

@@ -94,7 +94,8 @@ export function checklist(run, data) {
 // A part of a run shows neither: what is under way at its end is in no book.
 function verdict(run, passed) {
   if (run.interrupted) {
-    return `INTERRUPTED after ${run.seconds} s, by a signal or by an error above: neither passed nor failed`;
+    const by = 'by a signal or by an error above';
+    return `INTERRUPTED after ${run.seconds} s, ${by}: neither passed nor failed`;
   }
   return run.passed ? passed : `FAILED: ${run.failed_thresholds.join('; ')}`;
 }

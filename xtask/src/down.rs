@@ -70,6 +70,9 @@ pub fn status(home: &Home, json: bool) -> Result<bool, Error> {
             state.run.display()
         ));
     }
+    if alive < all {
+        warn("`cargo xtask up` stops what is left, and starts all of it; the bank stays");
+    }
     Ok(alive == all)
 }
 

@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use super::super::Variant;
 use super::super::kept::Figure;
+use super::super::record::Check;
 use super::super::rounds::median;
-use super::{Level, Run};
+use super::{BUSY, Level, Run, TURNS};
 
 /// What is compared with a run before, in the order of the levels: for each the medians, and
 /// the ratios of what was measured seconds apart.
@@ -121,6 +122,16 @@ pub(super) fn table(shipped: &Variant, run: &Run) -> String {
             } = figure;
             let _ = writeln!(text, "{variant} {name} = {value:.2}");
         }
+    }
+    let _ = writeln!(
+        text,
+        "\nExtratos on 1 connection, else the mix on {BUSY}; {TURNS} times a round, in turn."
+    );
+    if run.checks.iter().all(Check::holds) {
+        text.push_str(
+            "Every saldo was the sum of its transacoes and within its limite, and there were as \
+             many rows as answers 200.\n",
+        );
     }
     text
 }
