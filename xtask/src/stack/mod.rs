@@ -295,7 +295,6 @@ impl Stack {
     /// The process could not be started.
     pub fn spawn_replica(&mut self, replica: usize) -> Result<(), Error> {
         let lifetime = self.layout.lifetimes.replica;
-        self.replicas[replica].wait_until_free();
         self.replicas[replica].start(&self.options, &self.database_url, lifetime)?;
         self.note_for_sweep()
     }

@@ -1,7 +1,6 @@
 //! One replica: its addresses, its settings, its process.
 
-use std::net::{SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -37,10 +36,6 @@ pub struct Replica {
 
 /// How often a replica that starts is asked whether it is ready.
 const ASKED_EVERY: Duration = Duration::from_millis(2);
-
-/// For the kernel to close what a killed replica's ring still holds: it does so after the end of
-/// the process, and until then the address is taken. Who else holds it is the start's to tell.
-const LET_GO: Duration = Duration::from_secs(5);
 
 /// What a replica is made of, and its process while it runs.
 #[derive(Debug)]
@@ -94,18 +89,6 @@ impl Slot {
             started: Instant::now(),
             ready_after: Duration::ZERO,
         })
-    }
-
-    /// Waits until nobody listens any more where the process before did.
-    pub fn wait_until_free(&self) {
-        let start = Instant::now();
-        let is_taken = |address: &Address| match address {
-            Address::Tcp(address) => TcpStream::connect(address).is_ok(),
-            Address::Unix(path) => UnixStream::connect(path).is_ok(),
-        };
-        while self.addresses.iter().any(is_taken) && start.elapsed() < LET_GO {
-            thread::sleep(ASKED_EVERY);
-        }
     }
 
     /// Starts the process; [`Slot::wait_until_ready`] has to follow.
