@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::Command;
 
-use super::record::{Record, Run};
+use super::record::{HOLDS, Record, Run};
 use super::rounds::Rounds;
 use crate::checkout::checkout;
 
@@ -148,10 +148,7 @@ fn unexpected(run: &Run) -> String {
 
 fn verdict(run: &Run) -> String {
     match run.fault() {
-        None => "\nAfter each level every saldo was the sum of its transacoes and within its \
-                 limite, and there were as many rows as answers 200 (those left unread when the \
-                 generator stopped aside).\n"
-            .to_owned(),
+        None => format!("\nAfter each level {HOLDS}.\n"),
         Some(fault) => format!("\nWRONG: {fault}\n"),
     }
 }
