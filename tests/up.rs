@@ -229,6 +229,8 @@ fn the_remains_of_an_earlier_run_are_cleared_away() {
     let second = own.up(|asked| asked.options.port = port).unwrap();
     assert_eq!(second.alive(), (4, 4));
     assert_eq!(first.alive(), (0, 4), "of the first run nothing is left");
+    let before = std::fs::read_to_string(own.home.run.join("log.before/postgres.log")).unwrap();
+    assert!(before.contains("ready to accept connections"), "{before}");
 
     // A pid that was given to another process since: it is not ours to kill.
     let mut sleep = Command::new("sleep").arg("600").spawn().unwrap();

@@ -6,8 +6,8 @@
 //! 1. When a flight is back, its operations and those that wait meanwhile are a *crowd*; about as
 //!    many as in the largest crowd of the last flights will soon be waiting again.
 //! 2. Where the crowd is smaller than [`CROWD_MIN`], nobody waits: there is too little to gain.
-//! 3. Else a flight leaves as soon as all of a crowd up to [`FEW`] wait, or [`SHARE_PERCENT`] of a
-//!    larger one, [`ENOUGH`] at most,
+//! 3. Else a flight leaves as soon as [`SHARE_PERCENT`] of the crowd wait, though no fewer than
+//!    [`FEW`], or all of a smaller one; [`ENOUGH`] at most,
 //! 4. or when `PAUSE_US` have passed since the last departure, whichever comes first.
 //! 5. So in a server that was idle nobody waits: the last departure is long ago.
 

@@ -131,8 +131,10 @@ fn start(
     interrupted: &AtomicBool,
 ) -> Result<Stack, Error> {
     go_on(interrupted)?;
-    // Of the version before: logs are of one run.
-    let _ = fs::remove_dir_all(home.run.join("log"));
+    // Logs are of one run. Those of the run before stay beside them: they may say how it ended.
+    let (log, before) = (home.run.join("log"), home.run.join("log.before"));
+    let _ = fs::remove_dir_all(&before);
+    let _ = fs::rename(&log, &before);
     let layout = Layout {
         data: home.data.clone(),
         run: home.run.clone(),
