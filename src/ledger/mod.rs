@@ -127,10 +127,13 @@ impl<T> Ledger<T> {
     /// An empty ledger whose queue holds `queue_max` operations, with the session still down.
     /// Under saturation a flight waits until `pause_us` after the last departure; 0 is never.
     pub fn new(queue_max: usize, pause_us: u64, now_ms: u64) -> Self {
+        let mut pause = Pause::new(pause_us);
+        // More never wait.
+        pause.enough = pause.enough.min(queue_max);
         Self {
             queue: Queue::new(queue_max),
             flight: Flight::new(),
-            pause: Pause::new(pause_us),
+            pause,
             away_since_ms: Some(now_ms),
             body: Vec::new(),
         }

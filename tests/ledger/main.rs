@@ -304,19 +304,35 @@ fn after_a_crowd_a_flight_waits_to_be_filled() {
     assert!(!story.ledger.ready(1_000));
     assert_eq!(story.ledger.pause_us(1_000), Some(4_000));
     assert_eq!(story.depart(), Vec::<String>::new());
-    for _ in 0..5 {
+    for _ in 0..8 {
         story.credit("back", 1);
         assert!(!story.ledger.stirs(1_000));
     }
-    story.credit("the last that is waited for", 1);
+    story.credit("the last of so few", 1);
     assert!(story.ledger.stirs(1_000));
     assert_eq!(story.ledger.pause_us(1_000), None);
     assert_eq!(story.depart(), ["lote"]);
-    story.land(&lote(&[1; 7]));
+    story.land(&lote(&[1; 10]));
     story.credit("alone", 1);
     assert_eq!(story.depart(), Vec::<String>::new());
     story.pass(5);
     assert_eq!(story.depart(), ["transacao"]);
+}
+
+#[test]
+fn a_full_queue_is_not_waited_to_grow() {
+    let mut story = Story::with_queue(6, 5_000);
+    let fill = |story: &mut Story| {
+        for _ in 0..6 {
+            story.credit("one of a crowd of twelve", 1);
+        }
+    };
+    fill(&mut story);
+    for _ in 0..2 {
+        assert_eq!(story.depart(), ["lote"]);
+        fill(&mut story);
+        story.land(&lote(&[1; 6]));
+    }
 }
 
 #[test]

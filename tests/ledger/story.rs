@@ -22,7 +22,11 @@ impl Story {
     }
 
     pub fn with_pause(pause_us: u64) -> Self {
-        let mut ledger = Ledger::new(QUEUE_MAX, pause_us, 0);
+        Self::with_queue(QUEUE_MAX, pause_us)
+    }
+
+    pub fn with_queue(queue_max: usize, pause_us: u64) -> Self {
+        let mut ledger = Ledger::new(queue_max, pause_us, 0);
         ledger.session_found();
         Self {
             ledger,
