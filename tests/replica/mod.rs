@@ -4,7 +4,7 @@
 #![allow(dead_code)]
 
 use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -80,8 +80,8 @@ pub fn run(arguments: &[&str], settings: &[(&str, &str)]) -> Ended {
 
 /// A TCP address that nobody listens on.
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
-    listener.local_addr().expect("it is bound")
+    let port = xtask::free_port().expect("a port is free");
+    (Ipv4Addr::LOCALHOST, port).into()
 }
 
 /// Where `LISTEN` says.

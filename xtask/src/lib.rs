@@ -27,6 +27,8 @@ pub mod under_load;
 pub mod up;
 mod url;
 
+pub use machine::free_port;
+
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};

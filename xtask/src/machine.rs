@@ -95,7 +95,10 @@ pub(crate) fn raise_open_files(needed: u64) -> Result<(), Error> {
 /// Below the kernel's own range for outgoing connections (32768 up by default): a port of that
 /// range, free a moment ago, may be one end of a load generator's connection by the time it is
 /// bound. Another process may still be faster, so whoever binds it tries again with another.
-pub(crate) fn free_port() -> Result<u16, Error> {
+///
+/// # Errors
+/// None is free.
+pub fn free_port() -> Result<u16, Error> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     const FIRST: u32 = 20_000;
     const SPAN: u32 = 12_000;
