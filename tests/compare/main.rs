@@ -11,7 +11,6 @@ mod browser;
 mod liar;
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -42,11 +41,7 @@ fn run(arguments: &[&str]) -> (String, Value) {
 
 /// A single replica on a port of its own, started and stopped as somebody else's server is.
 fn describe(folder: &Path, database: &Stack) -> String {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = xtask::free_port().unwrap();
     let database_url = database.database_url();
     let path = folder.join("other.toml");
     let text = format!(
