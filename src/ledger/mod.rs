@@ -128,8 +128,7 @@ impl<T> Ledger<T> {
     /// Under saturation a flight waits until `pause_us` after the last departure; 0 is never.
     pub fn new(queue_max: usize, pause_us: u64, now_ms: u64) -> Self {
         let mut pause = Pause::new(pause_us);
-        // More never wait.
-        pause.enough = pause.enough.min(queue_max);
+        pause.cap(queue_max);
         Self {
             queue: Queue::new(queue_max),
             flight: Flight::new(),
@@ -143,7 +142,7 @@ impl<T> Ledger<T> {
     #[must_use]
     pub fn with_flights_of(mut self, flight_max: usize) -> Self {
         self.flight.carried_max = flight_max.max(1);
-        self.pause.enough = self.pause.enough.min(self.flight.carried_max);
+        self.pause.cap(self.flight.carried_max);
         self
     }
 

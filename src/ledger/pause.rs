@@ -28,8 +28,8 @@ const ENOUGH: usize = 64;
 pub(super) struct Pause {
     /// At most so long since the last departure; 0 is no pause ever.
     max_us: u64,
-    /// With so many a flight leaves: [`ENOUGH`], or as many as it may carry.
-    pub(super) enough: usize,
+    /// With so many a flight leaves: [`ENOUGH`], or as many as may wait or leave together.
+    enough: usize,
     left_us: u64,
     /// The largest crowd lately.
     crowd: usize,
@@ -43,6 +43,11 @@ impl Pause {
             left_us: 0,
             crowd: 0,
         }
+    }
+
+    /// No more than so many can wait or leave together, so more are never waited for.
+    pub(super) fn cap(&mut self, most: usize) {
+        self.enough = self.enough.min(most);
     }
 
     /// A flight leaves.

@@ -37,13 +37,9 @@ impl Story {
 
     /// One that batches so many operations at most.
     pub fn with_flights_of(flight_max: usize) -> Self {
-        let mut ledger = Ledger::new(QUEUE_MAX, 5_000, 0).with_flights_of(flight_max);
-        ledger.session_found();
-        Self {
-            ledger,
-            now_ms: 0,
-            told: Vec::new(),
-        }
+        let mut story = Self::with_pause(5_000);
+        story.ledger = story.ledger.with_flights_of(flight_max);
+        story
     }
 
     pub fn submit(&mut self, name: &'static str, kind: Kind) -> Result<(), Refused> {

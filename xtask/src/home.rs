@@ -193,6 +193,17 @@ impl Home {
         there.collect()
     }
 
+    /// Logs are of one start. Those of the start before stay in `log.before`: they may say how it
+    /// ended.
+    pub(crate) fn keep_logs(&self) -> Result<(), Error> {
+        let (log, before) = (self.run.join("log"), self.run.join("log.before"));
+        if !log.exists() {
+            return Ok(());
+        }
+        remove(&before)?;
+        fs::rename(&log, &before).map_err(Error::while_doing(before.display()))
+    }
+
     /// Removes the data, once no PostgreSQL runs on it.
     pub(crate) fn remove_data(&self) -> Result<(), Error> {
         postmaster::stop(&self.data)?;

@@ -1,7 +1,6 @@
 //! `cargo xtask up`: the checkout's own stack, started.
 
 use std::fs;
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -132,7 +131,7 @@ fn start(
     interrupted: &AtomicBool,
 ) -> Result<Stack, Error> {
     go_on(interrupted)?;
-    keep_logs(home)?;
+    home.keep_logs()?;
     let layout = Layout {
         data: home.data.clone(),
         run: home.run.clone(),
@@ -185,19 +184,6 @@ fn start(
     home.write_state(&state(&stack, home, owner))?;
     go_on(interrupted)?;
     Ok(stack)
-}
-
-/// Logs are of one start. Those of the start before stay beside them: they may say how it ended.
-fn keep_logs(home: &Home) -> Result<(), Error> {
-    let (log, before) = (home.run.join("log"), home.run.join("log.before"));
-    if !log.exists() {
-        return Ok(());
-    }
-    match fs::remove_dir_all(&before) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => fs::rename(&log, &before),
-    }
-    .map_err(Error::while_doing(before.display()))
 }
 
 /// The error over data that was there before, with the way out that PostgreSQL cannot know.
