@@ -58,6 +58,16 @@ struct Arguments {
     #[arg(long, env = "IO_DRIVER", default_value = "auto", value_name = "DRIVER")]
     io_driver: IoDriver,
 
+    /// How the kernel schedules the threads: batch (SCHED_BATCH: one that is woken waits for the
+    /// one that runs), or inherit (as the process was started)
+    #[arg(
+        long,
+        env = "SCHED_POLICY",
+        default_value = "batch",
+        value_name = "POLICY"
+    )]
+    sched_policy: SchedPolicy,
+
     /// Connections of one worker; one more is answered 503 and closed
     #[arg(long, env = "MAX_CONNECTIONS", default_value_t = limits::CONNECTIONS_MAX,
           value_name = "N", value_parser = connections)]
@@ -136,6 +146,8 @@ pub struct Settings {
     pub workers: usize,
     /// How the kernel is asked.
     pub io_driver: IoDriver,
+    /// How the kernel schedules the threads.
+    pub sched_policy: SchedPolicy,
     /// Connections of one worker.
     pub connections_max: usize,
     /// Operations that may wait in one worker.
@@ -164,6 +176,25 @@ pub enum IoDriver {
     IoUring,
     /// epoll.
     Epoll,
+}
+
+/// The scheduling policy that is asked for (sched(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchedPolicy {
+    /// SCHED_BATCH.
+    Batch,
+    /// The one that the process was started with.
+    Inherit,
+}
+
+impl SchedPolicy {
+    /// The value of `SCHED_POLICY`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SchedPolicy::Batch => "batch",
+            SchedPolicy::Inherit => "inherit",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,6 +241,7 @@ pub fn read() -> Result<Command, String> {
         admin_listen: arguments.admin_listen,
         workers: arguments.workers.0,
         io_driver: arguments.io_driver,
+        sched_policy: arguments.sched_policy,
         connections_max: arguments.max_connections,
         queue_max: arguments.max_queue,
         pause_us: arguments.pause_us,

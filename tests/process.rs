@@ -8,7 +8,7 @@ mod replica;
 use std::os::unix::net::UnixListener;
 
 use common::{Client, Peer};
-use replica::{Ended, Replica, command, free_address, run};
+use replica::{Ended, Replica, command, deny, free_address, run};
 use rustix::process::Signal;
 use xtask::stack::{Driver, Postgres, Shutdown};
 
@@ -28,6 +28,7 @@ fn help_names_every_setting_with_its_default() {
         ("ADMIN_LISTEN", ""),
         ("WORKERS", "[default: 1]"),
         ("IO_DRIVER", "[default: auto]"),
+        ("SCHED_POLICY", "[default: batch]"),
         ("MAX_CONNECTIONS", "[default: 4096]"),
         ("MAX_QUEUE", "[default: 8192]"),
         ("LOG", "[default: info]"),
@@ -69,7 +70,7 @@ fn a_bad_setting_stops_the_start_with_a_sentence() {
     #[rustfmt::skip]
     let cases = [
         ("WORKERS", "0"), ("WORKERS", "-1"), ("WORKERS", "many"), ("WORKERS", "1.5"),
-        ("IO_DRIVER", "poll"), ("IO_DRIVER", "IO_URING "),
+        ("IO_DRIVER", "poll"), ("IO_DRIVER", "IO_URING "), ("SCHED_POLICY", "fifo"),
         ("LISTEN", "8080"), ("LISTEN", "unix:relative"), ("LISTEN", "127.0.0.1:65536"),
         ("LISTEN", "unix:"), ("ADMIN_LISTEN", "here"),
         ("MAX_CONNECTIONS", "0"), ("MAX_CONNECTIONS", "all"), ("MAX_QUEUE", "0"),
@@ -322,7 +323,8 @@ fn where_io_uring_is_denied_auto_is_epoll_and_force_is_refused() {
     let (forced, mut auto) = std::thread::scope(|scope| {
         // A filter is for its thread and what that starts.
         let denied = scope.spawn(|| {
-            deny_io_uring();
+            // As Docker's default profile has it.
+            deny(uapi::c::SYS_io_uring_setup);
             let forced = run(&[], &settings("io_uring"));
             let auto = settings("auto");
             (forced, Replica::start(&auto))
@@ -338,22 +340,6 @@ fn where_io_uring_is_denied_auto_is_epoll_and_force_is_refused() {
         line.is_some_and(|line| line.contains("not permitted")),
         "no reason for epoll:\n{log}"
     );
-}
-
-/// What Docker's default profile does: `io_uring_setup` fails with EPERM.
-fn deny_io_uring() {
-    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
-    /// The same number on every architecture.
-    const IO_URING_SETUP: i64 = 425;
-    const EPERM: u32 = 1;
-    let filter = SeccompFilter::new(
-        [(IO_URING_SETUP, vec![])].into(),
-        SeccompAction::Allow,
-        SeccompAction::Errno(EPERM),
-        std::env::consts::ARCH.try_into().unwrap(),
-    );
-    let program: BpfProgram = filter.unwrap().try_into().unwrap();
-    seccompiler::apply_filter(&program).unwrap();
 }
 
 fn bank() -> Postgres {

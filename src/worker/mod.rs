@@ -16,13 +16,14 @@ mod pace;
 mod repeats;
 mod request;
 mod resolve;
+mod sched;
 mod session;
 mod signal;
 mod spare;
 mod state;
 mod tally;
 
-use crate::config::{Listen, Settings};
+use crate::config::{Listen, SchedPolicy, Settings};
 use crate::limits;
 use drain::Signals;
 use driver::Choice;
@@ -49,7 +50,15 @@ pub fn serve(settings: &Settings) -> Result<(), String> {
     let choice = driver::choose(settings.io_driver)?;
     let bound = bind_all(settings)?;
     METRICS.note_build(&settings.revision);
-    log_start(settings, &choice);
+    let scheduled = sched::apply(settings.sched_policy);
+    let sched_policy = match &scheduled {
+        Ok(()) => settings.sched_policy,
+        Err(_) => SchedPolicy::Inherit,
+    };
+    log_start(settings, &choice, sched_policy);
+    if let Err(error) = scheduled {
+        log::warn!(error:%; "SCHED_BATCH is refused");
+    }
     warn_of_plain_link(settings);
     let mut threads = Vec::new();
     let mut drains = Vec::new();
@@ -97,7 +106,7 @@ pub fn check(settings: &Settings) -> Result<String, String> {
 }
 
 /// The settings in force. (A target shows no password.)
-fn log_start(settings: &Settings, choice: &Choice) {
+fn log_start(settings: &Settings, choice: &Choice, sched_policy: SchedPolicy) {
     let admin_listen = settings.admin_listen.as_ref().map(ToString::to_string);
     let slow_ms = settings.slow_ms.map(|ms| ms.to_string());
     log::info!(
@@ -105,6 +114,7 @@ fn log_start(settings: &Settings, choice: &Choice) {
         revision = settings.revision.as_str(),
         driver = choice.name,
         reason = choice.why.as_str(),
+        sched_policy = sched_policy.as_str(),
         listen:% = settings.listen,
         admin_listen = admin_listen.as_deref().unwrap_or("off"),
         workers = settings.workers,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crebito::config::{IoDriver, Listen, Settings};
+use crebito::config::{IoDriver, Listen, SchedPolicy, Settings};
 use crebito::journal::Format;
 use crebito::pg::Target;
 use crebito::{limits, worker};
@@ -118,6 +118,7 @@ pub fn serve() {
         admin_listen: None,
         workers: 1,
         io_driver: driver,
+        sched_policy: SchedPolicy::Batch,
         connections_max: limits::CONNECTIONS_MAX,
         queue_max: limits::QUEUE_MAX,
         pause_us: limits::PAUSE_FLIGHT_US,

@@ -78,6 +78,22 @@ pub fn run(arguments: &[&str], settings: &[(&str, &str)]) -> Ended {
     }
 }
 
+/// From now on this call fails with EPERM, for this thread and what it starts.
+pub fn deny(call: i64) {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+    const EPERM: u32 = 1;
+    let filter = SeccompFilter::new(
+        [(call, vec![])].into(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(EPERM),
+        std::env::consts::ARCH.try_into().expect("it has a number"),
+    );
+    let program: BpfProgram = filter
+        .and_then(TryInto::try_into)
+        .expect("one rule without conditions");
+    seccompiler::apply_filter(&program).expect("Linux has seccomp");
+}
+
 /// A TCP address that nobody listens on.
 pub fn free_address() -> SocketAddr {
     let port = xtask::free_port().expect("a port is free");

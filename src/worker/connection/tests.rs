@@ -1,6 +1,6 @@
 //! What a fault costs: in the handling of a connection that connection, in the ledger the process.
 
-use crate::config::{IoDriver, Listen, Settings};
+use crate::config::{IoDriver, Listen, SchedPolicy, Settings};
 use crate::journal;
 use crate::ledger::Kind;
 use crate::pg::Target;
@@ -34,6 +34,7 @@ fn while_serving(driver: IoDriver, client: impl FnOnce(&dyn Fn() -> UnixStream) 
         admin_listen: None,
         workers: 1,
         io_driver: driver,
+        sched_policy: SchedPolicy::Inherit,
         connections_max: 8,
         queue_max: 64,
         pause_us: 0,
