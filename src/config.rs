@@ -58,8 +58,8 @@ struct Arguments {
     #[arg(long, env = "IO_DRIVER", default_value = "auto", value_name = "DRIVER")]
     io_driver: IoDriver,
 
-    /// How the kernel schedules the threads: batch (SCHED_BATCH: one that is woken waits for the
-    /// one that runs), or inherit (as the process was started)
+    /// How the kernel schedules the threads: batch (SCHED_BATCH: one that is woken waits until the
+    /// one that runs sleeps, or its slice is over), or inherit (as the process was started)
     #[arg(
         long,
         env = "SCHED_POLICY",

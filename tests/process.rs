@@ -321,7 +321,6 @@ fn where_io_uring_is_denied_auto_is_epoll_and_force_is_refused() {
         ]
     };
     let (forced, mut auto) = std::thread::scope(|scope| {
-        // A filter is for its thread and what that starts.
         let denied = scope.spawn(|| {
             // As Docker's default profile has it.
             deny(uapi::c::SYS_io_uring_setup);

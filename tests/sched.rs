@@ -13,34 +13,49 @@ use replica::{Replica, deny, free_address};
 /// What the log says where the kernel says no.
 const REFUSED: &str = "SCHED_BATCH is refused";
 /// Numbers of sched(7).
-const SCHED_OTHER: &str = "0";
 const SCHED_BATCH: &str = "3";
+const SCHED_IDLE: &str = "5";
 
 #[test]
 fn each_thread_has_the_policy_that_was_asked_for() {
-    let check = |settings: &[(&str, &str)], policy, number| {
+    let check = |settings: &[(&str, &str)]| {
         let replica = start(settings);
-        assert_policy(&replica, policy, number);
+        assert_policy(&replica, "batch", SCHED_BATCH);
         assert!(!replica.log().contains(REFUSED), "{}", replica.log());
     };
-    check(&[], "batch", SCHED_BATCH);
-    check(&[("SCHED_POLICY", "batch")], "batch", SCHED_BATCH);
-    check(&[("SCHED_POLICY", "inherit")], "inherit", SCHED_OTHER);
+    check(&[]);
+    check(&[("SCHED_POLICY", "batch")]);
+}
+
+#[test]
+fn inherited_is_the_policy_that_it_was_started_with() {
+    let replica = of_an_idle_thread(|| start(&[("SCHED_POLICY", "inherit")]));
+    assert_policy(&replica, "inherit", SCHED_IDLE);
+    assert!(!replica.log().contains(REFUSED), "{}", replica.log());
 }
 
 #[test]
 fn where_it_is_denied_the_replica_says_so_and_serves() {
-    let replica = std::thread::scope(|scope| {
-        let denied = scope.spawn(|| {
-            deny(uapi::c::SYS_sched_setscheduler);
-            start(&[])
-        });
-        denied.join().unwrap()
+    let replica = of_an_idle_thread(|| {
+        deny(uapi::c::SYS_sched_setscheduler);
+        start(&[])
     });
-    assert_policy(&replica, "inherit", SCHED_OTHER);
+    assert_policy(&replica, "inherit", SCHED_IDLE);
     let log = replica.log();
     assert!(log.contains(REFUSED), "{log}");
     assert!(log.contains("not permitted"), "{log}");
+}
+
+/// What a thread makes that has a policy of its own, which nobody else here has.
+fn of_an_idle_thread(start: impl FnOnce() -> Replica + Send) -> Replica {
+    std::thread::scope(|scope| {
+        let idle = scope.spawn(|| {
+            let parameters = uapi::c::sched_param { sched_priority: 0 };
+            uapi::sched_setscheduler(0, uapi::c::SCHED_IDLE, &parameters).unwrap();
+            start()
+        });
+        idle.join().unwrap()
+    })
 }
 
 /// One of two workers, which answers; both have said that there is no database.

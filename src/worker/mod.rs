@@ -51,7 +51,7 @@ pub fn serve(settings: &Settings) -> Result<(), String> {
     let bound = bind_all(settings)?;
     METRICS.note_build(&settings.revision);
     let scheduled = sched::apply(settings.sched_policy);
-    let sched_policy = match &scheduled {
+    let sched_policy = match scheduled {
         Ok(()) => settings.sched_policy,
         Err(_) => SchedPolicy::Inherit,
     };

@@ -1,10 +1,10 @@
 //! When the kernel lets a worker run.
 //!
-//! A worker that has slept would take the CPU from whoever woke it, by the rules for interactive
-//! programs. On a CPU that NGINX, PostgreSQL and a replica share, that is a switch for each request
-//! that NGINX passes on. Under SCHED_BATCH (sched(7)) the worker waits until that one sleeps, and
-//! then finds several requests at once; its share of the CPU is the same, and a CPU that is idle it
-//! has at once. docs/decisions/0009-sched-batch.md has the numbers.
+//! A thread that has slept may take the CPU from the one that runs when it is woken: schedulers
+//! favour interactive programs. For a replica that is a switch of CPU for each request that NGINX
+//! passes on. Under SCHED_BATCH (sched(7)) a thread that is woken waits until the one that runs
+//! sleeps, or its slice is over, and then finds several requests at once; its share of the CPU is
+//! the same, and a CPU that is idle it has at once. docs/decisions/0009-sched-batch.md has numbers.
 
 use crate::config::SchedPolicy;
 use std::io;
@@ -13,7 +13,7 @@ use uapi::c::{SCHED_BATCH, sched_param};
 /// Applies it to this thread, and to all that it starts from now on.
 ///
 /// # Errors
-/// It is refused, by a sandbox: the policy is still the one that the process was started with.
+/// The kernel or a sandbox refuses it: the policy is the one that the process was started with.
 pub(super) fn apply(policy: SchedPolicy) -> io::Result<()> {
     if policy == SchedPolicy::Inherit {
         return Ok(());

@@ -37,6 +37,7 @@ const ALLOWED: &[&str] = &[
     "ioctl FIONBIO",
     "eventfd",
     "epoll_create1",
+    "sched_setscheduler of SCHED_BATCH",
 ];
 /// Calls that do not, and are answered as if the kernel had none such, by a rule of ours: on this
 /// alone glibc falls back to clone.
@@ -190,7 +191,9 @@ fn the_profile_decides_the_driver_composed() {
     let composed = Composed::described();
     let folder = TempDir::new().unwrap();
     let line = first_line(&composed, profile().to_str().unwrap());
-    assert!(line.contains("driver=io_uring"), "{line}");
+    for part in ["driver=io_uring", "sched_policy=batch"] {
+        assert!(line.contains(part), "{line}");
+    }
     let denying = without(&IO_URING, &folder);
     let line = first_line(&composed, denying.to_str().unwrap());
     for part in ["driver=epoll", "a sandbox forbids it", "os error 1"] {

@@ -37,6 +37,7 @@ unsafe extern "C" {
     fn ioctl(descriptor: c_int, request: c_ulong, ...) -> c_int;
     fn eventfd(count: u32, flags: c_int) -> c_int;
     fn epoll_create1(flags: c_int) -> c_int;
+    fn sched_setscheduler(pid: c_int, policy: c_int, priority: *const c_int) -> c_int;
 }
 
 /// Numbers of calls without a function in the C library; from 424 on they are everywhere the same.
@@ -64,6 +65,8 @@ const LANDLOCK_CREATE_RULESET: i64 = 444;
 
 const CLONE_NEWUTS: i64 = 0x0400_0000;
 const SIGCHLD: i64 = 17;
+const SCHED_BATCH: c_int = 3;
+const SCHED_IDLE: c_int = 5;
 const NOBODY: c_int = 0x3fff_ffff;
 
 fn say(name: &str, result: i64) {
@@ -105,6 +108,10 @@ fn kernel() {
         say("kill", kill(NOBODY, 0).into());
         say("memfd_create", memfd_create(null(), 0).into());
         say("inotify_init", inotify_init1(-1).into());
+        let batch = sched_setscheduler(0, SCHED_BATCH, null());
+        say("sched_setscheduler of SCHED_BATCH", batch.into());
+        let idle = sched_setscheduler(0, SCHED_IDLE, null());
+        say("sched_setscheduler of SCHED_IDLE", idle.into());
         say("personality", personality(0xffff_ffff).into());
         say("bpf", syscall(number::BPF, 0_i64, 0_i64, 0_i64));
         say(
