@@ -7,14 +7,12 @@ mod common;
 mod replica;
 
 use common::{Client, get};
-use replica::{GUARD, Replica, free_address};
+use replica::{GUARD, NOWHERE, Replica, free_address};
 use rustix::process::Signal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Nobody listens there: the replica serves what needs no database.
-const NO_DATABASE: (&str, &str) = ("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none");
 const DRIVERS: [&str; 2] = ["io_uring", "epoll"];
 
 /// The longest that a neighbour's answer may take beside a flood. It takes milliseconds; without
@@ -32,11 +30,7 @@ fn under_both(check: impl Fn(&str) + Sync) {
 
 fn start(driver: &str, more: &[(&str, &str)]) -> Replica {
     let listen = free_address().to_string();
-    let mut settings = vec![
-        NO_DATABASE,
-        ("LISTEN", listen.as_str()),
-        ("IO_DRIVER", driver),
-    ];
+    let mut settings = vec![NOWHERE, ("LISTEN", listen.as_str()), ("IO_DRIVER", driver)];
     settings.extend_from_slice(more);
     let mut replica = Replica::start(&settings);
     replica.wait_for("/healthz", 200);

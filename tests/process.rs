@@ -8,15 +8,13 @@ mod replica;
 use std::os::unix::net::UnixListener;
 
 use common::{Client, Peer};
-use replica::{Ended, Replica, command, deny, free_address, run};
+use replica::{Ended, NOWHERE, Replica, command, deny, free_address, run};
 use rustix::process::Signal;
 use xtask::stack::{Driver, Postgres, Shutdown};
 
 const DRIVERS: [Driver; 2] = [Driver::IoUring, Driver::Epoll];
 /// Connections that are open and do nothing; a test may have 1024 descriptors in all.
 const IDLE: u64 = 400;
-/// A database that nobody asks.
-const NOWHERE: (&str, &str) = ("DATABASE_URL", "postgresql://crebito@127.0.0.1:1/crebito");
 
 #[test]
 fn help_names_every_setting_with_its_default() {

@@ -8,7 +8,7 @@ mod replica;
 use std::fs::{self, DirEntry};
 use std::io;
 
-use replica::{Replica, deny, free_address};
+use replica::{NOWHERE, Replica, deny, free_address};
 
 /// What the log says where the kernel says no.
 const REFUSED: &str = "SCHED_BATCH is refused";
@@ -61,12 +61,7 @@ fn of_an_idle_thread(start: impl FnOnce() -> Replica + Send) -> Replica {
 /// One of two workers, which answers; both have said that there is no database.
 fn start(more: &[(&str, &str)]) -> Replica {
     let listen = free_address().to_string();
-    let nowhere = "postgresql://crebito@127.0.0.1:1/crebito";
-    let settings = [
-        ("DATABASE_URL", nowhere),
-        ("LISTEN", &listen),
-        ("WORKERS", "2"),
-    ];
+    let settings = [NOWHERE, ("LISTEN", &listen), ("WORKERS", "2")];
     let mut replica = Replica::start(&[&settings, more].concat());
     replica.wait_for("/healthz", 200);
     replica.wait_for_log("worker=0");

@@ -17,6 +17,8 @@ use crate::common::{self, Client, Peer, Response};
 
 /// Longer than anything takes here: a guard, never a measure.
 pub const GUARD: Duration = Duration::from_secs(30);
+/// A database where nobody listens: for what a replica does without one.
+pub const NOWHERE: (&str, &str) = ("DATABASE_URL", "postgresql://crebito@127.0.0.1:1/crebito");
 
 /// What a process that has ended left behind.
 #[derive(Debug)]
