@@ -9,6 +9,7 @@ pub mod build;
 mod cgroup;
 pub mod checkout;
 pub mod compose;
+mod cpus;
 pub mod down;
 mod error;
 mod folder;

@@ -9,6 +9,7 @@ use super::load::Load;
 use super::measure::{Seen, services, shared};
 use super::record::{CEILING, Facts, GENERATOR, Record};
 use super::{Bench, Variant, check, usage};
+use crate::cpus::Ticks;
 use crate::error::Error;
 use crate::programs;
 use crate::stack::{Groups, ROLE, Stack};
@@ -46,12 +47,17 @@ pub(super) fn measure(bench: &Bench, shipped: &Variant, round: u32) -> Result<Ve
             .arg(&script)
             .arg(ROLE)
             .env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan");
+        let ticks = Ticks::now();
         let output = pgbench.output().map_err(Error::while_doing("pgbench"))?;
+        let stolen = (Ticks::now() - ticks).stolen_share();
         if !output.status.success() {
             return Err(Error::of_program("pgbench", &output));
         }
         let after = seen(&stack, groups.as_deref())?;
-        let load = read(&String::from_utf8_lossy(&output.stdout), bench.seconds)?;
+        let load = Load {
+            stolen,
+            ..read(&String::from_utf8_lossy(&output.stdout), bench.seconds)?
+        };
         let check = check::check(&stack, 0, u64::MAX)?;
         records.push(Record {
             variant: CEILING.to_owned(),

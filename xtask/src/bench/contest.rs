@@ -1,19 +1,22 @@
 //! The contest's own load, an open model: each request is due when it is due, whatever the bank
-//! does, on a connection of its own.
+//! does, on a connection of its own. In stretches of a few seconds, so that what is compared is
+//! driven in turn.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::floor::Floor;
 use super::fresh::{fresh, used};
-use super::open::{self, Outcome, Plan};
+use super::open::{self, Latency, Outcome, Plan, Tally};
 use super::record::{Facts, floor_of, is_floor};
-use super::{Bench, Variant, check, to_f64};
-use crate::cgroup::Used;
+use super::{Bench, Variant, check, measure, to_f64};
 use crate::error::Error;
+use crate::stack::{Groups, Stack};
 
-/// One run of the load.
+/// One variant in one round: all of its stretches.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Contest {
     pub variant: String,
@@ -37,66 +40,166 @@ impl Contest {
     }
 }
 
-fn plan(bench: &Bench, round: u32) -> Plan {
-    let hold = Duration::from_secs(bench.contest.unwrap_or(60).into());
-    Plan {
-        ramp: hold / 4,
-        hold,
-        seed: round.into(),
-        ..Plan::default()
+/// `variant` beside the floor under its kind of NGINX: what `of` makes of the two latencies in each
+/// round, since only what was measured in turn compares. Nothing where no floor was measured.
+pub(super) fn beside_floor(
+    contests: &[Contest],
+    variant: &str,
+    of: fn(&Latency, &Latency) -> f64,
+) -> Vec<f64> {
+    let own = contests.iter().filter(|contest| contest.variant == variant);
+    let both = own.filter_map(|own| {
+        let floor = contests.iter().find(|other| {
+            is_floor(&other.variant)
+                && other.round == own.round
+                && other.facts.proxy == own.facts.proxy
+        })?;
+        Some(of(&own.outcome.latency_us, &floor.outcome.latency_us))
+    });
+    both.collect()
+}
+
+/// By how many milliseconds the median is above the floor's.
+pub(super) fn p50_above(own: &Latency, floor: &Latency) -> f64 {
+    (to_f64(own.p50) - to_f64(floor.p50)) / 1e3
+}
+
+/// How many times the floor's the 99th percentile is.
+pub(super) fn p99_times(own: &Latency, floor: &Latency) -> f64 {
+    to_f64(own.p99) / to_f64(floor.p99)
+}
+
+/// What stands by while another one is under the load.
+pub(super) struct Driven<'a> {
+    variant: &'a Variant,
+    round: u32,
+    what: What,
+    tally: Tally,
+    services: BTreeMap<String, Spent>,
+}
+
+enum What {
+    Bank(Box<Stack>, Option<Arc<Groups>>),
+    Floor(Box<Floor>),
+}
+
+/// CPU time of a service, and for how long its quota held it back, in µs.
+#[derive(Clone, Copy, Default)]
+struct Spent {
+    cpu_us: u64,
+    throttled_us: u64,
+}
+
+impl<'a> Driven<'a> {
+    /// A fresh stack.
+    pub fn start(_: &Bench, variant: &'a Variant, round: u32) -> Result<Driven<'a>, Error> {
+        let (stack, groups) = fresh(variant)?;
+        Ok(Driven::of(
+            variant,
+            round,
+            What::Bank(Box::new(stack), groups),
+        ))
+    }
+
+    /// A fresh floor under `variant`.
+    pub fn start_floor(_: &Bench, variant: &'a Variant, round: u32) -> Result<Driven<'a>, Error> {
+        let floor = Floor::start(variant)?;
+        Ok(Driven::of(variant, round, What::Floor(Box::new(floor))))
+    }
+
+    fn of(variant: &'a Variant, round: u32, what: What) -> Driven<'a> {
+        Driven {
+            variant,
+            round,
+            what,
+            tally: Tally::new(open::SLA),
+            services: BTreeMap::new(),
+        }
+    }
+
+    /// One more stretch of the load.
+    ///
+    /// # Errors
+    /// The generator cannot drive it, or a group cannot be read.
+    fn stretch(&mut self, plan: &Plan) -> Result<(), Error> {
+        let (address, groups) = match &self.what {
+            What::Bank(stack, groups) => (stack.address(), groups.as_deref()),
+            What::Floor(floor) => (floor.front.address, floor.groups.as_deref()),
+        };
+        let before = used(groups)?;
+        open::drive_on(address, plan, &mut self.tally)?;
+        for (name, after) in used(groups)? {
+            let before = before.get(&name).copied().unwrap_or_default();
+            let spent = self.services.entry(name).or_default();
+            spent.cpu_us += after.cpu_us - before.cpu_us;
+            spent.throttled_us += after.throttled_us - before.throttled_us;
+        }
+        Ok(())
+    }
+
+    /// What all stretches came to, once the bank was held against its answers.
+    ///
+    /// # Errors
+    /// The bank cannot be asked.
+    fn end(self) -> Result<Contest, Error> {
+        let outcome = self.tally.outcome();
+        let took = to_f64(outcome.generator.duration_us);
+        let share = |spent: Spent| {
+            (
+                to_f64(spent.cpu_us) / took,
+                to_f64(spent.throttled_us) / took,
+            )
+        };
+        let services = self.services.into_iter();
+        let proxy = self.variant.options.proxy;
+        let (variant, facts, wrong_clientes, rows) = match &self.what {
+            What::Bank(stack, _) => {
+                let check = check::check(stack, outcome.applied(), 0)?;
+                let facts = measure::facts(stack)?;
+                let name = self.variant.name.clone();
+                (name, facts, check.wrong_clientes, check.rows)
+            }
+            What::Floor(_) => (floor_of(proxy).to_owned(), Facts::of_floor(proxy), 0, 0),
+        };
+        Ok(Contest {
+            variant,
+            round: self.round,
+            facts,
+            services: services.map(|(name, spent)| (name, share(spent))).collect(),
+            wrong_clientes,
+            rows,
+            outcome,
+        })
     }
 }
 
-/// A fresh stack under the load.
-pub(super) fn measure(bench: &Bench, variant: &Variant, round: u32) -> Result<Contest, Error> {
-    let (stack, groups) = fresh(variant)?;
-    let before = used(groups.as_deref())?;
-    let outcome = open::drive(stack.address(), &plan(bench, round))?;
-    let after = used(groups.as_deref())?;
-    let check = check::check(&stack, outcome.applied(), 0)?;
-    Ok(Contest {
-        variant: variant.name.clone(),
-        round,
-        facts: super::measure::facts(&stack)?,
-        services: services(&before, &after, &outcome),
-        wrong_clientes: check.wrong_clientes,
-        rows: check.rows,
-        outcome,
-    })
-}
-
-/// The same load on the floor under `variant`.
-pub(super) fn measure_floor(
+/// A round of all that stands there, stretch by stretch, there and back, so that what is compared
+/// is seconds apart.
+///
+/// # Errors
+/// As of [`Driven::stretch`] and [`Driven::end`].
+pub(super) fn drive(
     bench: &Bench,
-    variant: &Variant,
     round: u32,
-) -> Result<Contest, Error> {
-    let floor = super::floor::Floor::start(variant)?;
-    let before = used(floor.groups.as_deref())?;
-    let outcome = open::drive(floor.front.address, &plan(bench, round))?;
-    let after = used(floor.groups.as_deref())?;
-    Ok(Contest {
-        variant: floor_of(variant.options.proxy).to_owned(),
-        round,
-        facts: Facts::of_floor(variant.options.proxy),
-        services: services(&before, &after, &outcome),
-        wrong_clientes: 0,
-        rows: 0,
-        outcome,
-    })
+    mut standing: Vec<Driven>,
+) -> Result<Vec<Contest>, Error> {
+    let hold = bench.contest.unwrap_or(60);
+    let stretches = 2 * (hold / (2 * STRETCH_SECONDS)).max(1);
+    let hold = Duration::from_secs(hold.into()) / stretches;
+    for stretch in 0..stretches {
+        let plan = Plan {
+            ramp: hold / 4,
+            hold,
+            seed: (round * stretches + stretch).into(),
+            ..Plan::default()
+        };
+        for driven in &mut standing {
+            driven.stretch(&plan)?;
+        }
+        standing.reverse();
+    }
+    standing.into_iter().map(Driven::end).collect()
 }
 
-fn services(
-    before: &BTreeMap<String, Used>,
-    after: &BTreeMap<String, Used>,
-    outcome: &Outcome,
-) -> BTreeMap<String, (f64, f64)> {
-    let took = to_f64(outcome.generator.duration_us);
-    let share = |(name, after): (&String, &Used)| {
-        let before = before.get(name).copied().unwrap_or_default();
-        let cpus = to_f64(after.cpu_us - before.cpu_us) / took;
-        let held = to_f64(after.throttled_us - before.throttled_us) / took;
-        (name.clone(), (cpus, held))
-    };
-    after.iter().map(share).collect()
-}
+/// Shorter than a machine's moods, longer than what a first request finds cold.
+const STRETCH_SECONDS: u32 = 5;

@@ -109,6 +109,10 @@ pub(super) fn figures(run: &Run) -> Vec<Figure> {
         add("/ floor", rounds.of_floor(run));
         add("/ ceiling", rounds.of_ceiling(run));
         add("p99 ms", Some(p99_ms).filter(|ms| *ms > 0.0));
+        add(
+            "stolen %",
+            Some(rounds.median(|record| record.load.stolen) * 100.0),
+        );
         add("CPU µs nginx", cpu_us("nginx"));
         add("CPU µs replicas", cpu_us("api"));
         add("CPU µs db", cpu_us("db"));
@@ -141,6 +145,10 @@ pub(super) fn figures(run: &Run) -> Vec<Figure> {
             ("p99 ms", ms(|latency| latency.p99)),
             ("p99.9 ms", ms(|latency| latency.p99_9)),
             ("CPUs", median(cpus)),
+            (
+                "stolen %",
+                median(all().map(|contest| contest.outcome.stolen * 100.0)),
+            ),
         ] {
             figures.push(Figure {
                 connections: None,
@@ -229,6 +237,7 @@ mod tests {
             limited: true,
             seconds,
             generator_threads: 1,
+            awake: false,
             records: vec![record],
             contests: Vec::new(),
             previous: None,

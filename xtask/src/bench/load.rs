@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Bench, Mix, to_f64};
 use crate::checkout::checkout;
+use crate::cpus::Ticks;
 use crate::error::Error;
 use crate::programs;
 
@@ -24,6 +25,10 @@ pub(super) struct Load {
     pub socket_errors: u64,
     /// How often each status was answered.
     pub statuses: BTreeMap<u16, u64>,
+    /// The share of the CPU time that somebody wanted which the hypervisor gave to another
+    /// machine, 0 to 1.
+    #[serde(default)]
+    pub stolen: f64,
 }
 
 impl Load {
@@ -82,18 +87,24 @@ fn wrk(bench: &Bench, connections: u32, seconds: u32, seed: u32) -> Result<Comma
 }
 
 fn run(mut wrk: Command, url: &str, mix: Mix) -> Result<Load, Error> {
+    let ticks = Ticks::now();
     let output = wrk
         .arg(url)
         .env("MIX", mix.as_str())
         .output()
         .map_err(Error::while_doing("wrk"))?;
+    let ticks = Ticks::now() - ticks;
     let said = String::from_utf8_lossy(&output.stdout);
     let json = said.lines().find_map(|line| line.strip_prefix("JSON "));
     let failed = || {
         let reason = String::from_utf8_lossy(&output.stderr);
         Error::new(format!("wrk failed: {}\n{said}", reason.trim()))
     };
-    serde_json::from_str(json.ok_or_else(failed)?).map_err(Error::while_doing("wrk's counts"))
+    let load = serde_json::from_str(json.ok_or_else(failed)?);
+    Ok(Load {
+        stolen: ticks.stolen_share(),
+        ..load.map_err(Error::while_doing("wrk's counts"))?
+    })
 }
 
 /// wrk with its script; the URL and `MIX` are the caller's to add.

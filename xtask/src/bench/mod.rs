@@ -4,6 +4,7 @@
 //! are those at saturation. What is compared stands side by side and is driven in turn, level by
 //! level, since a machine is never the same twice; only the ratios travel.
 
+mod awake;
 mod ceiling;
 pub(crate) mod check;
 pub mod compare;
@@ -28,6 +29,7 @@ use crate::build;
 use crate::error::Error;
 use crate::install::{self, Need};
 use crate::stack::Options;
+use awake::Awake;
 use contest::Contest;
 pub use large::Large;
 use record::{Record, Run};
@@ -89,8 +91,9 @@ pub struct Bench {
     /// How often all is measured, in turn
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// The contest's own load instead, an open model on a connection for each request: a quarter
-    /// of so many seconds in which it grows, then so many in which it is measured
+    /// The contest's own load instead, an open model on a connection for each request: so many
+    /// seconds in which it is measured, in stretches of about five, before each of which it grows
+    /// for a quarter as long
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60",
           value_parser = clap::value_parser!(u32).range(4..))]
     contest: Option<u32>,
@@ -119,6 +122,11 @@ pub struct Bench {
     /// Without the CPU and memory limits of docker-compose.yml
     #[arg(long)]
     no_limits: bool,
+    /// CPUs do not sleep meanwhile: a thread that gives way to all others (`SCHED_IDLE`) is on each,
+    /// so that a virtual machine's neighbours make fewer of the tails
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    awake: bool,
     /// What is measured besides, in turn with the stack: both, or nothing where --against is given
     #[arg(long, value_enum, value_delimiter = ',')]
     beside: Vec<Beside>,
@@ -173,6 +181,7 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
     for variant in &variants {
         install::ensure(install::needs_of(variant.options.proxy))?;
     }
+    let _awake = bench.awake.then(Awake::start).transpose()?;
     if let Some(all) = bench.idle {
         return idle::bench(bench, &variants, all, kept::settings(bench, &shipped));
     }
@@ -222,13 +231,14 @@ type Subject<'a, M> = (
 );
 
 fn contests(bench: &Bench, variants: &[Variant]) -> Result<Vec<Contest>, Error> {
-    let mut subjects: Vec<Subject<Contest>> = Vec::new();
-    subjects.extend(variants.iter().map(|it| (contest::measure as _, it)));
+    let mut subjects: Vec<Subject<contest::Driven>> = Vec::new();
+    subjects.extend(variants.iter().map(|it| (contest::Driven::start as _, it)));
     let floors = floors(bench, variants).into_iter();
-    subjects.extend(floors.map(|it| (contest::measure_floor as _, it)));
+    subjects.extend(floors.map(|it| (contest::Driven::start_floor as _, it)));
     let mut measured = Vec::new();
     for round in 1..=bench.rounds {
-        measured.extend(each(bench, &subjects, round)?);
+        let standing = each(bench, &subjects, round)?;
+        measured.extend(contest::drive(bench, round, standing)?);
     }
     Ok(measured)
 }

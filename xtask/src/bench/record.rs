@@ -37,6 +37,8 @@ pub(super) struct Run {
     pub limited: bool,
     pub seconds: u32,
     pub generator_threads: u32,
+    /// Its CPUs did not sleep meanwhile.
+    pub awake: bool,
     pub records: Vec<Record>,
     pub contests: Vec<Contest>,
     /// The latest run before with the same settings.
@@ -189,6 +191,7 @@ impl Run {
             limited: shipped.limited,
             seconds: bench.seconds,
             generator_threads: bench.threads,
+            awake: bench.awake,
             records,
             contests,
             previous: None,

@@ -58,7 +58,11 @@ fn facts(run: &Run) -> String {
         true => "1.5 CPU and 550 MB, split as compose has it; the generator outside",
         false => "none",
     };
-    let machine = format!("{}; the generator's CPUs are among them", run.kept.machine);
+    let machine = format!(
+        "{}{}; the generator's CPUs are among them",
+        run.kept.machine,
+        if run.awake { ", kept awake" } else { "" }
+    );
     let none = ("", "", "", "", 0.0);
     let (proxy, driver, postgres, durability, ready_ms) = first.map_or(none, |facts| {
         (

@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::cpus::Ticks;
+
 /// Over the time of a load, in percent of it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Pressure {
@@ -32,25 +34,18 @@ pub(super) struct Since {
     waited_us: [Option<u64>; 2],
 }
 
-/// Of all CPUs, since the machine was started.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Ticks {
-    idle: u64,
-    all: u64,
-}
-
 impl Since {
     pub fn now() -> Since {
         Since {
             start: Instant::now(),
-            ticks: ticks(&fs::read_to_string("/proc/stat").unwrap_or_default()),
+            ticks: Ticks::now(),
             waited_us: waited_us(),
         }
     }
 
     pub fn until_now(&self) -> Pressure {
         let now = Since::now();
-        let all = now.ticks.all.saturating_sub(self.ticks.all).max(1);
+        let ticks = now.ticks - self.ticks;
         let us = now.start.duration_since(self.start).as_micros().max(1);
         let us = u64::try_from(us).unwrap_or(u64::MAX);
         let part = |at: usize| {
@@ -58,7 +53,7 @@ impl Since {
             Some((*after)?.saturating_sub((*before)?) * 100 / us)
         };
         Pressure {
-            cpu_idle: now.ticks.idle.saturating_sub(self.ticks.idle) * 100 / all,
+            cpu_idle: ticks.idle * 100 / ticks.all.max(1),
             cpu_waited: part(0),
             io_waited: part(1),
         }
@@ -78,32 +73,14 @@ fn some_us(text: &str) -> Option<u64> {
     line.rsplit_once("total=")?.1.parse().ok()
 }
 
-/// Of the line `cpu user nice system idle iowait irq softirq steal guest guest_nice`: the last two
-/// are counted in the first two.
-fn ticks(stat: &str) -> Ticks {
-    let line = stat.lines().find_map(|line| line.strip_prefix("cpu "));
-    let numbers = line.unwrap_or_default().split_whitespace();
-    let numbers = numbers.filter_map(|word| word.parse::<u64>().ok()).take(8);
-    numbers
-        .enumerate()
-        .fold(Ticks::default(), |ticks, (at, number)| Ticks {
-            idle: ticks.idle + if matches!(at, 3 | 4) { number } else { 0 },
-            all: ticks.all + number,
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_kernel_s_lines_are_read() {
-        let found = ticks("cpu  1 2 3 40 5 6 7 8 900 900\ncpu0 1 1 1 1\n");
-        assert_eq!(found, Ticks { idle: 45, all: 72 });
-        assert_eq!(ticks(""), Ticks::default());
         let text = "some avg10=0.00 avg60=0.00 avg300=0.00 total=12\nfull avg10=0.00 total=3\n";
         assert_eq!(some_us(text), Some(12));
         assert_eq!(some_us("full avg10=0.00 total=3\n"), None);
-        assert!(Since::now().ticks.all > 0);
     }
 }

@@ -26,6 +26,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::error::Error;
+pub(super) use outcome::Tally;
 pub use outcome::{Generator, Latency, OfKind, Outcome};
 pub(crate) use request::CLIENTES;
 pub use request::Kind;
@@ -79,6 +80,13 @@ const SCALE_MAX: f64 = 1000.0;
 /// The plan is none (no time, over an hour, a scale that is not above 0 and at most 1000), or the
 /// kernel refuses what the generator itself needs.
 pub fn drive(address: SocketAddr, plan: &Plan) -> Result<Outcome, Error> {
+    let mut tally = Tally::new(SLA);
+    drive_on(address, plan, &mut tally)?;
+    Ok(tally.outcome())
+}
+
+/// The same, counted with the stretches of load before it.
+pub(super) fn drive_on(address: SocketAddr, plan: &Plan, tally: &mut Tally) -> Result<(), Error> {
     let duration = plan.ramp.saturating_add(plan.hold);
     if duration.is_zero() || duration > DURATION_MAX {
         return Err(Error::new(
@@ -96,7 +104,7 @@ pub fn drive(address: SocketAddr, plan: &Plan) -> Result<Outcome, Error> {
         ..limit
     };
     setrlimit(Resource::Nofile, raised).map_err(Error::while_doing("the limit of open files"))?;
-    Run::new(address, plan)
+    Run::new(address, plan, tally)
         .and_then(Run::run)
         .map_err(Error::while_doing("the load generator"))
 }

@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::request::{CLIENTES, Kind, Request, contradiction};
+use crate::cpus::Ticks;
 
 /// A run's figures.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,6 +32,10 @@ pub struct Outcome {
     pub changes: BTreeMap<u32, i64>,
     /// The generator's own part in it.
     pub generator: Generator,
+    /// The share of the CPU time that somebody wanted which the hypervisor gave to another
+    /// machine, 0 to 1.
+    #[serde(default)]
+    pub stolen: f64,
 }
 
 /// One kind of request.
@@ -123,6 +128,18 @@ pub(crate) struct Tally {
     inconsistencies: BTreeMap<String, u64>,
     failures: BTreeMap<String, u64>,
     changes: BTreeMap<u32, i64>,
+    spent: Spent,
+}
+
+/// What stretches of load took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spent {
+    /// The generator's thread.
+    pub cpu: Duration,
+    pub duration: Duration,
+    pub under_way_max: usize,
+    /// The whole machine.
+    pub ticks: Ticks,
 }
 
 /// What is counted as late.
@@ -143,7 +160,18 @@ impl Tally {
             inconsistencies: BTreeMap::new(),
             failures: BTreeMap::new(),
             changes: CLIENTES.map(|cliente| (cliente, 0)).collect(),
+            spent: Spent::default(),
         }
+    }
+
+    /// One more stretch is over.
+    pub fn spent(&mut self, more: Spent) {
+        self.spent = Spent {
+            cpu: self.spent.cpu + more.cpu,
+            duration: self.spent.duration + more.duration,
+            under_way_max: self.spent.under_way_max.max(more.under_way_max),
+            ticks: self.spent.ticks + more.ticks,
+        };
     }
 
     /// A request of the constant part was begun so long after its moment.
@@ -190,7 +218,7 @@ impl Tally {
     }
 
     /// The figures.
-    pub fn outcome(self, cpu: Duration, duration: Duration, under_way_max: usize) -> Outcome {
+    pub fn outcome(self) -> Outcome {
         let mut all = histogram();
         let kinds = self.kinds.into_iter().map(|(kind, (histogram, of))| {
             all.add(&histogram)
@@ -211,10 +239,11 @@ impl Tally {
             generator: Generator {
                 lateness_us: latency(&self.lateness),
                 late: self.late,
-                under_way_max,
-                cpu_us: micros(cpu),
-                duration_us: micros(duration),
+                under_way_max: self.spent.under_way_max,
+                cpu_us: micros(self.spent.cpu),
+                duration_us: micros(self.spent.duration),
             },
+            stolen: self.spent.ticks.stolen_share(),
         }
     }
 }
@@ -285,7 +314,19 @@ mod tests {
         tally.unanswered(request(Kind::Extratos, 0), false, "no".to_owned());
         tally.begun(Duration::from_millis(1));
         tally.begun(Duration::from_micros(1001));
-        let outcome = tally.outcome(Duration::from_millis(5), Duration::from_millis(50), 9);
+        for (under_way_max, cpu, duration) in [(9, 1, 30), (2, 4, 20)] {
+            tally.spent(Spent {
+                cpu: Duration::from_millis(cpu),
+                duration: Duration::from_millis(duration),
+                under_way_max,
+                ticks: Ticks {
+                    idle: 10,
+                    stolen: cpu,
+                    all: 20,
+                },
+            });
+        }
+        let outcome = tally.outcome();
 
         let creditos = &outcome.kinds[&Kind::Creditos];
         let near = |value: u64, ms: u64| value.abs_diff(ms * 1000) <= ms;
@@ -310,6 +351,8 @@ mod tests {
         assert_eq!((outcome.applied(), outcome.requests()), (102, 105));
         assert_eq!((outcome.unanswered(), outcome.generator.late), (2, 1));
         assert!((outcome.generator.cpus() - 0.1).abs() < 1e-9);
+        assert_eq!(outcome.generator.under_way_max, 9);
+        assert!((outcome.stolen - 0.25).abs() < 1e-9);
         let text = serde_json::to_string(&outcome).unwrap();
         let again: Outcome = serde_json::from_str(&text).unwrap();
         assert_eq!(again.latency_us, outcome.latency_us);

@@ -8,15 +8,16 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use slab::Slab;
 
+use super::Plan;
 use super::exchange::Exchange;
-use super::outcome::{Outcome, Tally};
+use super::outcome::{Spent, Tally};
 use super::poll::{self, Poll};
 use super::request::{Kind, Request};
 use super::schedule::{Due, Schedule};
-use super::{Plan, SLA};
+use crate::cpus::Ticks;
 
 /// A run under way.
-pub(crate) struct Run {
+pub(crate) struct Run<'a> {
     address: SocketAddr,
     host: String,
     keepalive: bool,
@@ -29,7 +30,7 @@ pub(crate) struct Run {
     /// Those of them that nothing is asked over, the last used last.
     idle: Vec<usize>,
     under_way_max: usize,
-    tally: Tally,
+    tally: &'a mut Tally,
     buffer: Vec<u8>,
 }
 
@@ -81,8 +82,9 @@ impl Line {
     }
 }
 
-impl Run {
-    pub fn new(address: SocketAddr, plan: &Plan) -> io::Result<Run> {
+impl<'a> Run<'a> {
+    /// To be counted with what `tally` has.
+    pub fn new(address: SocketAddr, plan: &Plan, tally: &'a mut Tally) -> io::Result<Run<'a>> {
         Ok(Run {
             address,
             host: address.to_string(),
@@ -93,14 +95,14 @@ impl Run {
             connections: Slab::new(),
             idle: Vec::new(),
             under_way_max: 0,
-            tally: Tally::new(SLA),
+            tally,
             buffer: vec![0; READ_BYTES],
             poll: Poll::new()?,
         })
     }
 
-    pub fn run(mut self) -> io::Result<Outcome> {
-        let cpu = poll::cpu();
+    pub fn run(mut self) -> io::Result<()> {
+        let (cpu, ticks) = (poll::cpu(), Ticks::now());
         let mut ready = Vec::new();
         while let Some(next) = self.begin_what_is_due() {
             self.poll.set_alarm(next)?;
@@ -115,8 +117,13 @@ impl Run {
                 self.tally.unanswered(*request, due.constant, why);
             }
         }
-        let (cpu, duration) = (poll::cpu().saturating_sub(cpu), self.poll.now());
-        Ok(self.tally.outcome(cpu, duration, self.under_way_max))
+        self.tally.spent(Spent {
+            cpu: poll::cpu().saturating_sub(cpu),
+            duration: self.poll.now(),
+            under_way_max: self.under_way_max,
+            ticks: Ticks::now() - ticks,
+        });
+        Ok(())
     }
 
     /// When there is more to do, if nothing is ready before; none at the end.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::super::contest::Contest;
+use super::super::contest::{Contest, beside_floor, p50_above, p99_times};
 use super::super::open::{Kind, Latency};
 use super::super::record::{Run, is_floor};
 use super::super::rounds::{median, variants};
@@ -31,30 +31,36 @@ pub(super) fn table(run: &Run) -> String {
     text
 }
 
-/// Each against the floor under its kind of NGINX, in the same run.
+/// Each against the floor under its kind of NGINX, in the same rounds.
 fn above_floor(contests: &[Contest], variants: &[&str]) -> String {
     let mut text = String::new();
-    let ms = |name: &str, part: fn(&Latency) -> u64| {
-        let of = contests.iter().filter(|contest| contest.variant == name);
-        median(of.map(|contest| to_f64(part(&contest.outcome.latency_us)) / 1e3))
-    };
     for name in variants.iter().filter(|name| !is_floor(name)) {
-        let own = contests.iter().find(|contest| contest.variant == **name);
-        let floor = contests.iter().find(|contest| {
-            let proxy = own.map(|own| &own.facts.proxy);
-            is_floor(&contest.variant) && Some(&contest.facts.proxy) == proxy
-        });
-        if let Some(floor) = floor {
-            let more = ms(name, |it| it.p50) - ms(&floor.variant, |it| it.p50);
-            let times = ms(name, |it| it.p99) / ms(&floor.variant, |it| it.p99);
-            let _ = writeln!(
-                text,
-                "{name}: p50 is the {}'s {more:+.2} ms, p99 {times:.1} times its",
-                floor.variant
-            );
+        let more = beside_floor(contests, name, p50_above);
+        let times = beside_floor(contests, name, p99_times);
+        if more.is_empty() {
+            continue;
         }
+        let range = |values: &[f64], digits: usize| {
+            let (least, most) = spread(values.iter().copied());
+            format!("{least:.digits$} - {most:.digits$}")
+        };
+        let _ = writeln!(
+            text,
+            "{name}: p50 is the floor's {:+.2} ms ({}), p99 {:.1} times its ({})",
+            median(more.iter().copied()),
+            range(&more, 2),
+            median(times.iter().copied()),
+            range(&times, 1),
+        );
     }
     text
+}
+
+/// The least and the most.
+fn spread(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::MAX, f64::MIN), |(least, most), value| {
+        (least.min(value), most.max(value))
+    })
 }
 
 fn latencies(name: &str, all: &[&Contest]) -> String {
@@ -73,7 +79,7 @@ fn latencies(name: &str, all: &[&Contest]) -> String {
         let latencies: Vec<Latency> = all.iter().filter_map(latency).collect();
         let of = |part: fn(&Latency) -> u64| latencies.iter().map(part).map(|us| to_f64(us) / 1e3);
         let p99 = || of(|latency| latency.p99);
-        let (least, most) = (p99().fold(f64::MAX, f64::min), p99().fold(0.0, f64::max));
+        let (least, most) = spread(p99());
         let _ = writeln!(
             text,
             "{name:<24}{label:<10}{:>8.2}{:>8.2}{:>8.2}{:>17}{:>8.2}{:>8.2}",
@@ -98,12 +104,16 @@ fn costs(name: &str, all: &[&Contest]) -> String {
         all.iter()
             .map(|contest| to_f64(contest.outcome.generator.lateness_us.p99) / 1e3),
     );
+    let stolen = || all.iter().map(|contest| contest.outcome.stolen * 100.0);
+    let stolen_each: Vec<String> = stolen().map(|share| format!("{share:.1}")).collect();
     let _ = writeln!(
         text,
         "{name}: {requests} requests, {unanswered} not answered, {:.2}% above 250 ms; \
-         generator {:.3} CPU, itself late by {late:.2} ms at p99",
+         generator {:.3} CPU, itself late by {late:.2} ms at p99; stolen {:.1}% ({})",
         above * 100.0,
         median(all.iter().map(own)),
+        median(stolen()),
+        stolen_each.join(", "),
     );
     let mut statuses: BTreeMap<u16, u64> = BTreeMap::new();
     for of in all

@@ -63,9 +63,9 @@ pub(super) fn served(run: &Run) -> String {
 /// What it cost: CPU for each request, and how operations flew.
 pub(super) fn costs(run: &Run) -> String {
     let mut text = format!(
-        "\nCPU µs a request (of db also for each transacao applied); the generator's CPUs; \
-         operations a flight\n\
-         {:>5}  {:<24}{:>8}{:>10}{:>8}{:>8}{:>12}{:>11}{:>10}{:>9}{:>11}  {}\n",
+        "\nCPU µs a request (of db also for each transacao applied); the generator's CPUs; what \
+         the hypervisor stole; operations a flight\n\
+         {:>5}  {:<24}{:>8}{:>10}{:>8}{:>8}{:>12}{:>11}{:>8}{:>10}{:>9}{:>11}  {}\n",
         "conns",
         "variant",
         "nginx",
@@ -74,6 +74,7 @@ pub(super) fn costs(run: &Run) -> String {
         "all",
         "db applied",
         "generator",
+        "stolen",
         "a flight",
         "largest",
         "flights/s",
@@ -85,7 +86,7 @@ pub(super) fn costs(run: &Run) -> String {
         let replicas = cpu_us("api").or_else(|| cpu_us("back"));
         let _ = writeln!(
             text,
-            "{:>5}  {:<24}{:>8}{:>10}{:>8}{:>8}{:>12}{:>11}{:>10}{:>9}{:>11}  {}",
+            "{:>5}  {:<24}{:>8}{:>10}{:>8}{:>8}{:>12}{:>11}{:>8}{:>10}{:>9}{:>11}  {}",
             rounds.connections,
             rounds.variant,
             figure(cpu_us("nginx"), 1),
@@ -94,6 +95,7 @@ pub(super) fn costs(run: &Run) -> String {
             figure(cpu_us(""), 1),
             figure(rounds.median_of(Record::db_us_per_applied), 1),
             figure(rounds.median_of(Record::generator_cpus), 2),
+            format!("{:.1}%", rounds.median(|record| record.load.stolen) * 100.0),
             figure(rounds.median_of(|record| record.operations_per_flight), 1),
             largest(&rounds),
             figure(rounds.median_of(|record| record.flights_per_second), 0),
