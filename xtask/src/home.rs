@@ -194,14 +194,14 @@ impl Home {
     }
 
     /// Logs are of one start. Those of the start before stay in `log.before`: they may say how it
-    /// ended.
-    pub(crate) fn keep_logs(&self) -> Result<(), Error> {
+    /// ended. Returns where, if there are any.
+    pub(crate) fn keep_logs(&self) -> Result<Option<PathBuf>, Error> {
         let (log, before) = (self.run.join("log"), self.run.join("log.before"));
-        if !log.exists() {
-            return Ok(());
+        if log.exists() {
+            remove(&before)?;
+            fs::rename(&log, &before).map_err(Error::while_doing(before.display()))?;
         }
-        remove(&before)?;
-        fs::rename(&log, &before).map_err(Error::while_doing(before.display()))
+        Ok(before.exists().then_some(before))
     }
 
     /// Removes the data, once no PostgreSQL runs on it.

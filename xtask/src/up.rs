@@ -131,7 +131,7 @@ fn start(
     interrupted: &AtomicBool,
 ) -> Result<Stack, Error> {
     go_on(interrupted)?;
-    home.keep_logs()?;
+    let logs_before = home.keep_logs()?;
     let layout = Layout {
         data: home.data.clone(),
         run: home.run.clone(),
@@ -181,6 +181,12 @@ fn start(
         url(&stack)
     ));
     say(format_args!("Logs in {}", home.run.join("log").display()));
+    if let Some(before) = logs_before {
+        say(format_args!(
+            "    of the start before in {}",
+            before.display()
+        ));
+    }
     home.write_state(&state(&stack, home, owner))?;
     go_on(interrupted)?;
     Ok(stack)
