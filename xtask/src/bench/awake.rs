@@ -1,9 +1,12 @@
 //! CPUs that never sleep, so that a virtual machine's are there when something is woken.
 //!
 //! Of a machine with neighbours a CPU that has nothing to do goes back to the hypervisor, and at
-//! the contest's load that is most of the time. It then comes back when its turn has come, often
+//! the contest's load that is most of the time. It comes back when its turn has come, often
 //! milliseconds later (`stolen` in the tables), and that is what tails are made of. A physical
 //! machine's CPU is there in microseconds.
+//!
+//! Not for a closed loop: a CPU on which such a thread runs counts as busy where threads are
+//! spread, and at saturation p99 was seen to be five times as long.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,8 +41,8 @@ impl Awake {
                 let given_way = give_way(cpu);
                 let goes_on = given_way.is_ok();
                 let _ = tell.send(given_way);
-                // Each call into the kernel is a moment at which a thread that was woken takes
-                // over. Some kernels (PREEMPT_LAZY) would let it wait for the next tick otherwise.
+                // Into the kernel, where a thread that was woken takes over: before a loop that
+                // stayed outside, what a disk's interrupt woke was seen to wait 2 ms.
                 while goes_on && !ends.load(Ordering::Relaxed) {
                     thread::yield_now();
                 }

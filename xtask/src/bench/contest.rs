@@ -9,12 +9,16 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::floor::Floor;
+use super::flush::Flushes;
 use super::fresh::{fresh, used};
 use super::open::{self, Latency, Outcome, Plan, Tally};
 use super::record::{Facts, floor_of, is_floor};
 use super::{Bench, Variant, check, measure, to_f64};
 use crate::error::Error;
 use crate::stack::{Groups, Stack};
+
+/// Shorter than a machine's moods, longer than what the first requests find cold.
+pub(super) const STRETCH_SECONDS: u32 = 5;
 
 /// One variant in one round: all of its stretches.
 #[derive(Clone, Debug, Serialize)]
@@ -174,14 +178,15 @@ impl<'a> Driven<'a> {
 }
 
 /// A round of all that stands there, stretch by stretch, there and back, so that what is compared
-/// is seconds apart.
+/// is seconds apart; and the disk's flushes between them.
 ///
 /// # Errors
-/// As of [`Driven::stretch`] and [`Driven::end`].
+/// As of [`Driven::stretch`], [`Flushes::stretch`] and [`Driven::end`].
 pub(super) fn drive(
     bench: &Bench,
     round: u32,
     mut standing: Vec<Driven>,
+    flushes: &mut Flushes,
 ) -> Result<Vec<Contest>, Error> {
     let hold = bench.contest.unwrap_or(60);
     let stretches = 2 * (hold / (2 * STRETCH_SECONDS)).max(1);
@@ -197,9 +202,7 @@ pub(super) fn drive(
             driven.stretch(&plan)?;
         }
         standing.reverse();
+        flushes.stretch()?;
     }
     standing.into_iter().map(Driven::end).collect()
 }
-
-/// Shorter than a machine's moods, longer than what a first request finds cold.
-const STRETCH_SECONDS: u32 = 5;

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::contest::STRETCH_SECONDS;
 use super::record::{Record, Run};
 use super::report::commit;
 use super::rounds::{Rounds, is_yardstick, median, variants};
@@ -79,6 +80,8 @@ pub(super) fn settings(bench: &Bench, shipped: &Variant) -> Value {
     let crebito = fs::canonicalize(&options.crebito).unwrap_or_else(|_| options.crebito.clone());
     json!({
         "bench": bench,
+        // The method, by which runs before it are not compared.
+        "contest_stretch": bench.contest.map(|_| STRETCH_SECONDS),
         "mix": bench.mix().as_str(),
         "crebito": crebito.display().to_string(),
         "replicas": options.replicas,
@@ -240,6 +243,7 @@ mod tests {
             awake: false,
             records: vec![record],
             contests: Vec::new(),
+            flush_us: None,
             previous: None,
         };
         run.weigh();

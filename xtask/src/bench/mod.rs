@@ -10,6 +10,7 @@ pub(crate) mod check;
 pub mod compare;
 mod contest;
 mod floor;
+mod flush;
 mod fresh;
 mod idle;
 mod kept;
@@ -31,7 +32,9 @@ use crate::install::{self, Need};
 use crate::stack::Options;
 use awake::Awake;
 use contest::Contest;
+use flush::Flushes;
 pub use large::Large;
+use open::Latency;
 use record::{Record, Run};
 pub(crate) use report::commit;
 pub use variant::{Store, Variant};
@@ -122,9 +125,9 @@ pub struct Bench {
     /// Without the CPU and memory limits of docker-compose.yml
     #[arg(long)]
     no_limits: bool,
-    /// CPUs do not sleep meanwhile: a thread that gives way to all others (`SCHED_IDLE`) is on each,
-    /// so that a virtual machine's neighbours make fewer of the tails
-    #[arg(long)]
+    /// With --contest, CPUs that do not sleep: a thread that gives way to all others (`SCHED_IDLE`)
+    /// is on each, so that a virtual machine's neighbours make fewer of the tails
+    #[arg(long, requires = "contest")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     awake: bool,
     /// What is measured besides, in turn with the stack: both, or nothing where --against is given
@@ -188,9 +191,12 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
     if bench.large.wanted() {
         return large::bench(bench, &shipped, kept::settings(bench, &shipped));
     }
-    let run = match bench.contest {
-        Some(_) => Run::of(bench, &shipped, Vec::new(), contests(bench, &variants)?),
-        None => Run::of(bench, &shipped, saturations(bench, &variants)?, Vec::new()),
+    let run = if bench.contest.is_some() {
+        let (contests, flush) = contests(bench, &variants)?;
+        Run::of(bench, &shipped, Vec::new(), contests, Some(flush))
+    } else {
+        let records = saturations(bench, &variants)?;
+        Run::of(bench, &shipped, records, Vec::new(), None)
     };
     kept::keep(&run.kept, &run);
     if bench.json {
@@ -230,17 +236,19 @@ type Subject<'a, M> = (
     &'a Variant,
 );
 
-fn contests(bench: &Bench, variants: &[Variant]) -> Result<Vec<Contest>, Error> {
+/// And how long the disk took meanwhile.
+fn contests(bench: &Bench, variants: &[Variant]) -> Result<(Vec<Contest>, Latency), Error> {
     let mut subjects: Vec<Subject<contest::Driven>> = Vec::new();
     subjects.extend(variants.iter().map(|it| (contest::Driven::start as _, it)));
     let floors = floors(bench, variants).into_iter();
     subjects.extend(floors.map(|it| (contest::Driven::start_floor as _, it)));
     let mut measured = Vec::new();
+    let mut flushes = Flushes::new()?;
     for round in 1..=bench.rounds {
         let standing = each(bench, &subjects, round)?;
-        measured.extend(contest::drive(bench, round, standing)?);
+        measured.extend(contest::drive(bench, round, standing, &mut flushes)?);
     }
-    Ok(measured)
+    Ok((measured, flushes.latency()))
 }
 
 fn saturations(bench: &Bench, variants: &[Variant]) -> Result<Vec<Record>, Error> {

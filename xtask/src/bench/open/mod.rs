@@ -19,6 +19,7 @@ mod poll;
 mod request;
 mod run;
 mod schedule;
+mod times;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -27,10 +28,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::error::Error;
 pub(super) use outcome::Tally;
-pub use outcome::{Generator, Latency, OfKind, Outcome};
+pub use outcome::{Generator, OfKind, Outcome};
 pub(crate) use request::CLIENTES;
 pub use request::Kind;
 use run::Run;
+pub use times::Latency;
+pub(super) use times::Times;
 
 /// The contest wants 98% of the answers below this.
 pub const SLA: Duration = Duration::from_millis(250);

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::request::{CLIENTES, Kind, Request, contradiction};
+use super::times::{Latency, Times, micros};
 use crate::cpus::Ticks;
 
 /// A run's figures.
@@ -47,24 +47,6 @@ pub struct OfKind {
     pub statuses: BTreeMap<u16, u64>,
     /// How many were never answered, in the whole run.
     pub unanswered: u64,
-}
-
-/// Microseconds from the scheduled moment to the last byte of the answer, the connection's
-/// opening included; of the constant part only. To three significant digits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Latency {
-    /// How many were counted.
-    pub count: u64,
-    /// Half of them took no longer.
-    pub p50: u64,
-    /// 90% of them took no longer.
-    pub p90: u64,
-    /// 99%.
-    pub p99: u64,
-    /// 99.9%.
-    pub p99_9: u64,
-    /// The slowest.
-    pub max: u64,
 }
 
 /// How good the generator was.
@@ -120,8 +102,8 @@ impl Generator {
 #[derive(Debug)]
 pub(crate) struct Tally {
     sla: Duration,
-    kinds: BTreeMap<Kind, (Histogram<u64>, OfKind)>,
-    lateness: Histogram<u64>,
+    kinds: BTreeMap<Kind, (Times, OfKind)>,
+    lateness: Times,
     late: u64,
     /// Of the constant part: all, and those above the SLA.
     constant: (u32, u32),
@@ -144,17 +126,13 @@ pub(crate) struct Spent {
 
 /// What is counted as late.
 const LATE: Duration = Duration::from_millis(1);
-/// What is longer counts as this; no run lasts so long.
-const LATENCY_US_MAX: u64 = 3_600_000_000;
-const SIGNIFICANT_DIGITS: u8 = 3;
-
 impl Tally {
     pub fn new(sla: Duration) -> Tally {
-        let kinds = Kind::ALL.map(|kind| (kind, (histogram(), OfKind::default())));
+        let kinds = Kind::ALL.map(|kind| (kind, (Times::new(), OfKind::default())));
         Tally {
             sla,
             kinds: kinds.into(),
-            lateness: histogram(),
+            lateness: Times::new(),
             late: 0,
             constant: (0, 0),
             inconsistencies: BTreeMap::new(),
@@ -176,7 +154,7 @@ impl Tally {
 
     /// A request of the constant part was begun so long after its moment.
     pub fn begun(&mut self, lateness: Duration) {
-        self.lateness.saturating_record(micros(lateness));
+        self.lateness.record(lateness);
         self.late += u64::from(lateness > LATE);
     }
 
@@ -188,10 +166,10 @@ impl Tally {
         status: u16,
         body: &[u8],
     ) {
-        let (histogram, of) = self.of(request.kind);
+        let (times, of) = self.of(request.kind);
         *of.statuses.entry(status).or_default() += 1;
         if let Some(latency) = latency {
-            histogram.saturating_record(micros(latency));
+            times.record(latency);
             self.constant.0 += 1;
             self.constant.1 += u32::from(latency > self.sla);
         }
@@ -213,31 +191,30 @@ impl Tally {
         }
     }
 
-    fn of(&mut self, kind: Kind) -> &mut (Histogram<u64>, OfKind) {
+    fn of(&mut self, kind: Kind) -> &mut (Times, OfKind) {
         self.kinds.get_mut(&kind).expect("all kinds are there")
     }
 
     /// The figures.
     pub fn outcome(self) -> Outcome {
-        let mut all = histogram();
-        let kinds = self.kinds.into_iter().map(|(kind, (histogram, of))| {
-            all.add(&histogram)
-                .expect("all histograms have the same bounds");
-            let latency_us = latency(&histogram);
+        let mut all = Times::new();
+        let kinds = self.kinds.into_iter().map(|(kind, (times, of))| {
+            all.add(&times);
+            let latency_us = times.latency();
             (kind, OfKind { latency_us, ..of })
         });
         let kinds = kinds.collect();
         let (constant, above) = self.constant;
         Outcome {
-            latency_us: latency(&all),
-            curve_us: curve(&all),
+            latency_us: all.latency(),
+            curve_us: all.curve(),
             kinds,
             above_sla: f64::from(above) / f64::from(constant.max(1)),
             inconsistencies: self.inconsistencies,
             failures: self.failures,
             changes: self.changes,
             generator: Generator {
-                lateness_us: latency(&self.lateness),
+                lateness_us: self.lateness.latency(),
                 late: self.late,
                 under_way_max: self.spent.under_way_max,
                 cpu_us: micros(self.spent.cpu),
@@ -246,46 +223,6 @@ impl Tally {
             stolen: self.spent.ticks.stolen_share(),
         }
     }
-}
-
-fn histogram() -> Histogram<u64> {
-    Histogram::new_with_max(LATENCY_US_MAX, SIGNIFICANT_DIGITS)
-        .expect("the bound is above 2, and the digits are at most 5")
-}
-
-/// Steps of the curve for one more nine.
-const CURVE_STEPS: i32 = 10;
-/// It ends at 99.999%.
-const CURVE_LAST: i32 = 5 * CURVE_STEPS;
-
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "counts are far below what 53 bits hold"
-)]
-fn curve(histogram: &Histogram<u64>) -> Vec<u64> {
-    let above = |step: i32| 10_f64.powf(-f64::from(step) / f64::from(CURVE_STEPS));
-    let counted = histogram.len() as f64;
-    (0..=CURVE_LAST)
-        .map(above)
-        .take_while(|above| counted * above >= 1.0)
-        .map(|above| histogram.value_at_quantile(1.0 - above))
-        .collect()
-}
-
-fn latency(histogram: &Histogram<u64>) -> Latency {
-    let at = |quantile| histogram.value_at_quantile(quantile);
-    Latency {
-        count: histogram.len(),
-        p50: at(0.5),
-        p90: at(0.9),
-        p99: at(0.99),
-        p99_9: at(0.999),
-        max: histogram.max(),
-    }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -22,6 +22,17 @@ pub(super) fn table(run: &Run) -> String {
         text.push_str(&latencies(name, &all));
     }
     text.push_str(&above_floor(contests, &variants));
+    if let Some(flush) = &run.flush_us {
+        let ms = |us: u64| to_f64(us) / 1e3;
+        let _ = writeln!(
+            text,
+            "the disk alone, 8 KB written and flushed, 4 ms after the last: p50 {:.2} ms, \
+             p90 {:.2}, p99 {:.2}",
+            ms(flush.p50),
+            ms(flush.p90),
+            ms(flush.p99),
+        );
+    }
     text.push('\n');
     for name in variants {
         let of = |contest: &&Contest| contest.variant == name;
