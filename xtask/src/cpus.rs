@@ -6,7 +6,7 @@ use std::ops::{Add, Sub};
 /// Of all CPUs together, in ticks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Ticks {
-    /// Nothing wanted to run.
+    /// Nothing wanted to run, or all that did waited for a disk.
     pub idle: u64,
     /// Something wanted to, on a virtual machine, and the hypervisor ran another one there.
     pub stolen: u64,
@@ -35,16 +35,14 @@ impl Ticks {
             })
     }
 
-    /// The share of the time in which somebody wanted to run that was stolen, 0 to 1. A thread
-    /// that is woken waits for its CPU as often, for milliseconds: above some hundredths p99 is
-    /// the neighbours'.
+    /// The share of all CPU time that was stolen, 0 to 1, as vmstat(8) has it in percent; 0 also
+    /// where the kernel does not say.
     #[allow(
         clippy::cast_precision_loss,
         reason = "a figure for people: 53 bits are enough"
     )]
     pub fn stolen_share(&self) -> f64 {
-        let wanted = self.all.saturating_sub(self.idle).max(1);
-        self.stolen as f64 / wanted as f64
+        self.stolen as f64 / self.all.max(1) as f64
     }
 }
 
@@ -87,14 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stolen_counts_in_what_was_wanted() {
+    fn what_is_stolen_is_a_share_of_all() {
         let of = |idle, stolen, all| Ticks { idle, stolen, all };
-        let between = of(1_150, 20, 1_230) - of(1_000, 10, 1_040);
-        assert_eq!(between, of(150, 10, 190));
+        let between = of(1_150, 50, 1_200) - of(1_000, 10, 1_040);
+        assert_eq!(between, of(150, 40, 160));
         assert!((between.stolen_share() - 0.25).abs() < 1e-9);
         assert!(of(100, 0, 100).stolen_share().abs() < 1e-9);
         // A counter that fell.
         assert_eq!(of(5, 0, 9) - of(6, 1, 4), of(0, 0, 5));
-        assert_eq!(between + of(1, 2, 3), of(151, 12, 193));
+        assert_eq!(between + of(1, 2, 3), of(151, 42, 163));
     }
 }

@@ -1,103 +1,103 @@
 //! CPUs that never sleep, so that a virtual machine's are there when something is woken.
 //!
-//! Of a machine with neighbours a CPU that has nothing to do goes back to the hypervisor, and at
-//! the contest's load that is most of the time. It comes back when its turn has come, often
-//! milliseconds later (`stolen` in the tables), and that is what tails are made of. A physical
-//! machine's CPU is there in microseconds.
+//! On a machine shared with neighbours, a CPU that has nothing to do goes back to the hypervisor,
+//! and at the contest's load that is most of the time. It comes back when its turn has come, often
+//! milliseconds later (`stolen` in the tables), and tails are made of that.
 //!
-//! Not for a closed loop: a CPU on which such a thread runs counts as busy where threads are
-//! spread, and at saturation p99 was seen to be five times as long.
+//! Not for a closed loop: a CPU on which something runs counts as busy where threads are spread,
+//! and at saturation p99 was seen to be six to ten times as long.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use uapi::c::{SCHED_IDLE, sched_param};
+use rustix::process::Signal;
+use rustix::thread::{CpuSet, sched_getaffinity};
 
+use crate::cgroup::OwnGroup;
 use crate::error::Error;
+use crate::process::{Lifetime, Process};
 
-/// A thread on each CPU, until drop.
+/// A process on each CPU, until drop. It gives way to all others: `SCHED_IDLE` is that within its
+/// own control group alone (Linux 6.12 says so), so the group itself is idle as well.
 pub(super) struct Awake {
-    ends: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+    processes: Vec<Process>,
+    /// Dropped after the processes have ended.
+    group: OwnGroup,
 }
 
 impl Awake {
-    /// Starts them.
+    /// Starts them on all CPUs that this process may use.
     ///
     /// # Errors
-    /// The kernel refuses the policy or the CPU.
+    /// Not root, a kernel before 5.15, or `chrt`, `taskset` and `yes` are missing.
     pub fn start() -> Result<Awake, Error> {
-        let allowed = sched_getaffinity(None).map_err(Error::while_doing("the CPUs"))?;
-        let mut awake = Awake {
-            ends: Arc::default(),
-            threads: Vec::new(),
-        };
-        for cpu in (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)) {
-            let ends = Arc::clone(&awake.ends);
-            let (tell, told) = std::sync::mpsc::channel();
-            awake.threads.push(thread::spawn(move || {
-                let given_way = give_way(cpu);
-                let goes_on = given_way.is_ok();
-                let _ = tell.send(given_way);
-                // Into the kernel, where a thread that was woken takes over: before a loop that
-                // stayed outside, what a disk's interrupt woke was seen to wait 2 ms.
-                while goes_on && !ends.load(Ordering::Relaxed) {
-                    thread::yield_now();
-                }
-            }));
-            let given_way = told.recv().map_err(Error::while_doing("a thread"))?;
-            given_way.map_err(Error::while_doing("SCHED_IDLE on each CPU"))?;
-        }
-        Ok(awake)
+        start().map_err(Error::while_doing("--awake"))
     }
+}
+
+fn start() -> Result<Awake, Error> {
+    let group = OwnGroup::create("awake", None)?;
+    group.make_idle()?;
+    let mut awake = Awake {
+        processes: Vec::new(),
+        group,
+    };
+    let allowed = sched_getaffinity(None).map_err(Error::while_doing("sched_getaffinity"))?;
+    for cpu in (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)) {
+        // It writes without end, so it is in the kernel all the time, where whoever was woken
+        // takes over: before a loop that stayed outside, PostgreSQL was seen to wait for
+        // milliseconds when its disk had answered.
+        let mut command = Command::new("chrt");
+        command.args(["--idle", "0", "taskset", "--cpu-list"]);
+        command.arg(cpu.to_string()).arg("yes");
+        let owned = Lifetime::Owned(Signal::KILL);
+        let process = Process::start(command, Path::new("/dev/null"), None, owned)?;
+        awake.group.take(process.pid)?;
+        awake.processes.push(process);
+    }
+    Ok(awake)
 }
 
 impl Drop for Awake {
     fn drop(&mut self) {
-        self.ends.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
+        for process in &mut self.processes {
+            process.stop(Signal::KILL, Duration::from_secs(5));
         }
     }
-}
-
-/// This thread runs on `cpu`, and only while nothing else wants to.
-fn give_way(cpu: usize) -> std::io::Result<()> {
-    let mut only = CpuSet::new();
-    only.set(cpu);
-    sched_setaffinity(None, &only)?;
-    uapi::sched_setscheduler(0, SCHED_IDLE, &sched_param { sched_priority: 0 })?;
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
+    use std::thread;
 
-    /// The policies of this process' threads: field 41 of proc(5)'s stat.
-    fn idle_threads() -> usize {
-        let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
-        let stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
-        let policy = |stat: String| {
-            let fields = stat.rsplit_once(") ")?.1;
-            fields.split(' ').nth(38)?.parse::<i32>().ok()
-        };
-        stats
-            .filter_map(policy)
-            .filter(|it| *it == SCHED_IDLE)
-            .count()
+    /// The policy of sched(7): field 41 of proc(5)'s stat.
+    fn policy(pid: u32) -> Option<String> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (_, fields) = stat.rsplit_once(") ")?;
+        fields.split(' ').nth(38).map(str::to_owned)
     }
 
+    /// Only root can make groups; elsewhere there is nothing to be tested.
     #[test]
-    fn each_cpu_has_a_thread_that_gives_way() {
-        let awake = Awake::start().unwrap();
+    fn each_cpu_has_a_process_that_gives_way() {
+        const SCHED_IDLE: &str = "5";
+        let awake = match Awake::start() {
+            Ok(awake) => awake,
+            Err(error) => return eprintln!("skipped: {error}"),
+        };
         let cpus = thread::available_parallelism().unwrap().get();
-        assert!(awake.threads.len() >= cpus, "{}", awake.threads.len());
-        assert_eq!(idle_threads(), awake.threads.len());
+        assert!(awake.processes.len() >= cpus);
+        let pids: Vec<u32> = awake.processes.iter().map(|process| process.pid).collect();
+        for pid in &pids {
+            // Its start takes a moment.
+            while policy(*pid).unwrap() != SCHED_IDLE {
+                thread::yield_now();
+            }
+        }
         drop(awake);
-        assert_eq!(idle_threads(), 0);
+        assert!(pids.iter().all(|pid| policy(*pid).is_none()));
     }
 }

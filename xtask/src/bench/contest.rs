@@ -17,8 +17,13 @@ use super::{Bench, Variant, check, measure, to_f64};
 use crate::error::Error;
 use crate::stack::{Groups, Stack};
 
-/// Shorter than a machine's moods, longer than what the first requests find cold.
+/// At most: shorter than a machine's moods, longer than what the first requests find cold.
 pub(super) const STRETCH_SECONDS: u32 = 5;
+
+/// Into how many stretches so many seconds of load are cut: an even number, to go there and back.
+fn stretches(seconds: u32) -> u32 {
+    2 * seconds.div_ceil(2 * STRETCH_SECONDS)
+}
 
 /// One variant in one round: all of its stretches.
 #[derive(Clone, Debug, Serialize)]
@@ -27,6 +32,8 @@ pub(super) struct Contest {
     pub round: u32,
     pub facts: Facts,
     pub outcome: Outcome,
+    /// Flushes of the disk alone, between the stretches of this round.
+    pub flush_us: Latency,
     /// CPUs that each service used, and the share of the time for which its quota held it back.
     pub services: BTreeMap<String, (f64, f64)>,
     pub wrong_clientes: u64,
@@ -135,8 +142,8 @@ impl<'a> Driven<'a> {
         for (name, after) in used(groups)? {
             let before = before.get(&name).copied().unwrap_or_default();
             let spent = self.services.entry(name).or_default();
-            spent.cpu_us += after.cpu_us - before.cpu_us;
-            spent.throttled_us += after.throttled_us - before.throttled_us;
+            spent.cpu_us += after.cpu_us.saturating_sub(before.cpu_us);
+            spent.throttled_us += after.throttled_us.saturating_sub(before.throttled_us);
         }
         Ok(())
     }
@@ -145,7 +152,7 @@ impl<'a> Driven<'a> {
     ///
     /// # Errors
     /// The bank cannot be asked.
-    fn end(self) -> Result<Contest, Error> {
+    fn end(self, flush_us: Latency) -> Result<Contest, Error> {
         let outcome = self.tally.outcome();
         let took = to_f64(outcome.generator.duration_us);
         let share = |spent: Spent| {
@@ -173,6 +180,7 @@ impl<'a> Driven<'a> {
             wrong_clientes,
             rows,
             outcome,
+            flush_us,
         })
     }
 }
@@ -186,10 +194,10 @@ pub(super) fn drive(
     bench: &Bench,
     round: u32,
     mut standing: Vec<Driven>,
-    flushes: &mut Flushes,
 ) -> Result<Vec<Contest>, Error> {
     let hold = bench.contest.unwrap_or(60);
-    let stretches = 2 * (hold / (2 * STRETCH_SECONDS)).max(1);
+    let stretches = stretches(hold);
+    let mut flushes = Flushes::new()?;
     let hold = Duration::from_secs(hold.into()) / stretches;
     for stretch in 0..stretches {
         let plan = Plan {
@@ -204,5 +212,52 @@ pub(super) fn drive(
         standing.reverse();
         flushes.stretch()?;
     }
-    standing.into_iter().map(Driven::end).collect()
+    let flush_us = flushes.latency();
+    let ended = standing.into_iter().map(|driven| driven.end(flush_us));
+    ended.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretches_are_short_and_even_in_number() {
+        for (seconds, number) in [(4, 2), (10, 2), (11, 4), (19, 4), (20, 4), (60, 12)] {
+            assert_eq!(stretches(seconds), number, "{seconds} s");
+        }
+    }
+
+    #[test]
+    fn each_round_is_held_against_its_own_floor() {
+        let contest = |variant: &str, round, proxy: &str, p50| {
+            let mut outcome = Tally::new(open::SLA).outcome();
+            outcome.latency_us.p50 = p50;
+            Contest {
+                variant: variant.to_owned(),
+                round,
+                facts: Facts {
+                    proxy: proxy.to_owned(),
+                    ..Facts::default()
+                },
+                outcome,
+                flush_us: Latency::default(),
+                services: BTreeMap::new(),
+                wrong_clientes: 0,
+                rows: 0,
+            }
+        };
+        let contests = [
+            contest("shipped", 1, "http", 1_200),
+            contest("floor", 1, "http", 500),
+            contest("floor stream", 1, "stream", 100),
+            contest("floor", 2, "http", 900),
+            contest("shipped", 2, "http", 1_300),
+            contest("shipped", 3, "http", 1_300),
+        ];
+        let above = beside_floor(&contests, "shipped", p50_above);
+        assert_eq!(above.len(), 2, "of the third round there is no floor");
+        assert!((above[0] - 0.7).abs() < 1e-9 && (above[1] - 0.4).abs() < 1e-9);
+        assert!(beside_floor(&contests, "another", p50_above).is_empty());
+    }
 }

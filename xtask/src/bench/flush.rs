@@ -1,5 +1,5 @@
-//! What a flush takes where the measured banks' data lies: the part of a durable answer's time
-//! that is the disk's alone.
+//! What a flush takes where the measured banks' data lies, with the waking after it: of a durable
+//! answer's time the part that no bank can take away.
 
 use std::fs::File;
 use std::io;
@@ -12,8 +12,7 @@ use crate::error::Error;
 use crate::folder::Private;
 
 /// A page of the WAL, which a small commit writes.
-const PAGE: [u8; 8192] = [b'x'; 8192];
-const PAGE_BYTES: u64 = 8192;
+const PAGE: [u8; 8 * 1024] = [b'x'; 8 * 1024];
 /// Like a segment, it is there in full before it is written to.
 const PAGES: u64 = 512;
 /// Between two: about what the contest's transacoes leave, so that the disk and the CPU that waits
@@ -32,8 +31,10 @@ pub(super) struct Flushes {
 }
 
 impl Flushes {
+    /// Makes the file.
+    ///
     /// # Errors
-    /// The file cannot be made.
+    /// There is no room for it.
     pub fn new() -> Result<Flushes, Error> {
         let folder = Private::create()?;
         let path = folder.path().join("flushed");
@@ -74,7 +75,7 @@ impl Flushes {
 }
 
 fn write(file: &File, page: u64) -> io::Result<()> {
-    file.write_all_at(&PAGE, page * PAGE_BYTES)
+    file.write_all_at(&PAGE, page * PAGE.len() as u64)
 }
 
 #[cfg(test)]
@@ -85,9 +86,8 @@ mod tests {
     fn each_flush_counts() {
         let mut flushes = Flushes::new().unwrap();
         flushes.stretch().unwrap();
-        flushes.stretch().unwrap();
         let latency = flushes.latency();
-        assert_eq!(latency.count, 2 * FLUSHES);
+        assert_eq!(latency.count, FLUSHES);
         assert!(latency.p50 <= latency.p99, "{latency:?}");
     }
 }

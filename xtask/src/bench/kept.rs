@@ -78,10 +78,8 @@ impl Kept {
 pub(super) fn settings(bench: &Bench, shipped: &Variant) -> Value {
     let options = &shipped.options;
     let crebito = fs::canonicalize(&options.crebito).unwrap_or_else(|_| options.crebito.clone());
-    json!({
+    let mut settings = json!({
         "bench": bench,
-        // The method, by which runs before it are not compared.
-        "contest_stretch": bench.contest.map(|_| STRETCH_SECONDS),
         "mix": bench.mix().as_str(),
         "crebito": crebito.display().to_string(),
         "replicas": options.replicas,
@@ -91,7 +89,12 @@ pub(super) fn settings(bench: &Bench, shipped: &Variant) -> Value {
         "proxy": options.proxy.as_str(),
         "env": options.env,
         "postgres": options.postgres_settings,
-    })
+    });
+    if bench.contest.is_some() {
+        // The method: with runs of another one there is no comparing.
+        settings["contest_stretch"] = json!(STRETCH_SECONDS);
+    }
+    settings
 }
 
 /// The figures that are worth a comparison.
@@ -243,7 +246,6 @@ mod tests {
             awake: false,
             records: vec![record],
             contests: Vec::new(),
-            flush_us: None,
             previous: None,
         };
         run.weigh();

@@ -25,8 +25,8 @@ pub(super) struct Load {
     pub socket_errors: u64,
     /// How often each status was answered.
     pub statuses: BTreeMap<u16, u64>,
-    /// The share of the CPU time that somebody wanted which the hypervisor gave to another
-    /// machine, 0 to 1.
+    /// The share of all CPU time that the hypervisor gave to other machines while something here
+    /// wanted it, 0 to 1.
     #[serde(default)]
     pub stolen: f64,
 }

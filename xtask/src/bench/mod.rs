@@ -32,9 +32,7 @@ use crate::install::{self, Need};
 use crate::stack::Options;
 use awake::Awake;
 use contest::Contest;
-use flush::Flushes;
 pub use large::Large;
-use open::Latency;
 use record::{Record, Run};
 pub(crate) use report::commit;
 pub use variant::{Store, Variant};
@@ -95,7 +93,7 @@ pub struct Bench {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// The contest's own load instead, an open model on a connection for each request: so many
-    /// seconds in which it is measured, in stretches of about five, before each of which it grows
+    /// seconds in which it is measured, in stretches of at most five, before each of which it grows
     /// for a quarter as long
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60",
           value_parser = clap::value_parser!(u32).range(4..))]
@@ -125,8 +123,8 @@ pub struct Bench {
     /// Without the CPU and memory limits of docker-compose.yml
     #[arg(long)]
     no_limits: bool,
-    /// With --contest, CPUs that do not sleep: a thread that gives way to all others (`SCHED_IDLE`)
-    /// is on each, so that a virtual machine's neighbours make fewer of the tails
+    /// With --contest, CPUs that do not sleep: a process that gives way to all others is on each,
+    /// so that a virtual machine's neighbours make less of the tails. Needs root
     #[arg(long, requires = "contest")]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     awake: bool,
@@ -191,12 +189,9 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
     if bench.large.wanted() {
         return large::bench(bench, &shipped, kept::settings(bench, &shipped));
     }
-    let run = if bench.contest.is_some() {
-        let (contests, flush) = contests(bench, &variants)?;
-        Run::of(bench, &shipped, Vec::new(), contests, Some(flush))
-    } else {
-        let records = saturations(bench, &variants)?;
-        Run::of(bench, &shipped, records, Vec::new(), None)
+    let run = match bench.contest {
+        Some(_) => Run::of(bench, &shipped, Vec::new(), contests(bench, &variants)?),
+        None => Run::of(bench, &shipped, saturations(bench, &variants)?, Vec::new()),
     };
     kept::keep(&run.kept, &run);
     if bench.json {
@@ -236,19 +231,17 @@ type Subject<'a, M> = (
     &'a Variant,
 );
 
-/// And how long the disk took meanwhile.
-fn contests(bench: &Bench, variants: &[Variant]) -> Result<(Vec<Contest>, Latency), Error> {
+fn contests(bench: &Bench, variants: &[Variant]) -> Result<Vec<Contest>, Error> {
     let mut subjects: Vec<Subject<contest::Driven>> = Vec::new();
     subjects.extend(variants.iter().map(|it| (contest::Driven::start as _, it)));
     let floors = floors(bench, variants).into_iter();
     subjects.extend(floors.map(|it| (contest::Driven::start_floor as _, it)));
     let mut measured = Vec::new();
-    let mut flushes = Flushes::new()?;
     for round in 1..=bench.rounds {
         let standing = each(bench, &subjects, round)?;
-        measured.extend(contest::drive(bench, round, standing, &mut flushes)?);
+        measured.extend(contest::drive(bench, round, standing)?);
     }
-    Ok((measured, flushes.latency()))
+    Ok(measured)
 }
 
 fn saturations(bench: &Bench, variants: &[Variant]) -> Result<Vec<Record>, Error> {

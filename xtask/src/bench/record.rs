@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use super::contest::Contest;
 use super::kept::{self, Kept};
 use super::load::Load;
-use super::open::Latency;
 use super::{Bench, Variant, to_f64};
 use crate::stack::Proxy;
 
@@ -42,8 +41,6 @@ pub(super) struct Run {
     pub awake: bool,
     pub records: Vec<Record>,
     pub contests: Vec<Contest>,
-    /// Between stretches of the contest's load, 8 KB written and flushed to the disk.
-    pub flush_us: Option<Latency>,
     /// The latest run before with the same settings.
     pub previous: Option<Kept>,
 }
@@ -186,7 +183,6 @@ impl Run {
         shipped: &Variant,
         records: Vec<Record>,
         contests: Vec<Contest>,
-        flush_us: Option<Latency>,
     ) -> Run {
         let mut run = Run {
             kept: Kept::now(kept::settings(bench, shipped), Vec::new(), false),
@@ -198,7 +194,6 @@ impl Run {
             awake: bench.awake,
             records,
             contests,
-            flush_us,
             previous: None,
         };
         run.weigh();

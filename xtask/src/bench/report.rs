@@ -89,7 +89,9 @@ fn facts(run: &Run) -> String {
         (
             "load",
             match contest {
-                Some(_) => "the contest's, an open model, a connection for each request".to_owned(),
+                Some(_) => "the contest's, an open model, a connection for each request; in \
+                            stretches of at most 5 s"
+                    .to_owned(),
                 None => format!("{}, closed loop, {} s a level", run.mix, run.seconds),
             },
         ),

@@ -67,6 +67,16 @@ impl OwnGroup {
         }
     }
 
+    /// What is in it runs only while nothing outside wants to (`cpu.idle`, Linux 5.15).
+    ///
+    /// # Errors
+    /// The kernel is older.
+    pub fn make_idle(&self) -> Result<(), Error> {
+        match &self.group {
+            Cgroup::V1 { cpu: folder, .. } | Cgroup::V2(folder) => write(folder, "cpu.idle", "1"),
+        }
+    }
+
     /// Takes a process in; what it starts from here on is in it too.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::cpus::Ticks;
 pub struct Outcome {
     /// Of all kinds together.
     pub latency_us: Latency,
-    /// The same as a curve: entry `k` took the share `1 - 10^(-k/10)` of them at most, so the
+    /// The same as a curve: the share `1 - 10^(-k/10)` of them took at most entry `k`, so the
     /// tenth is 90%, the twentieth 99%. It ends where less than one request is left.
     #[serde(default)]
     pub curve_us: Vec<u64>,
@@ -32,8 +32,8 @@ pub struct Outcome {
     pub changes: BTreeMap<u32, i64>,
     /// The generator's own part in it.
     pub generator: Generator,
-    /// The share of the CPU time that somebody wanted which the hypervisor gave to another
-    /// machine, 0 to 1.
+    /// The share of all CPU time that the hypervisor gave to other machines while something here
+    /// wanted it, 0 to 1.
     #[serde(default)]
     pub stolen: f64,
 }
@@ -61,7 +61,7 @@ pub struct Generator {
     pub under_way_max: usize,
     /// CPU time of its thread.
     pub cpu_us: u64,
-    /// How long the run took.
+    /// How long all its stretches took.
     pub duration_us: u64,
 }
 
@@ -110,14 +110,15 @@ pub(crate) struct Tally {
     inconsistencies: BTreeMap<String, u64>,
     failures: BTreeMap<String, u64>,
     changes: BTreeMap<u32, i64>,
-    spent: Spent,
+    stretches: Stretch,
 }
 
-/// What stretches of load took.
+/// What a stretch of load took, or several.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Spent {
-    /// The generator's thread.
+pub(crate) struct Stretch {
+    /// The generator's thread's.
     pub cpu: Duration,
+    /// From the first request to the last answer.
     pub duration: Duration,
     pub under_way_max: usize,
     /// The whole machine.
@@ -126,6 +127,7 @@ pub(crate) struct Spent {
 
 /// What is counted as late.
 const LATE: Duration = Duration::from_millis(1);
+
 impl Tally {
     pub fn new(sla: Duration) -> Tally {
         let kinds = Kind::ALL.map(|kind| (kind, (Times::new(), OfKind::default())));
@@ -138,17 +140,18 @@ impl Tally {
             inconsistencies: BTreeMap::new(),
             failures: BTreeMap::new(),
             changes: CLIENTES.map(|cliente| (cliente, 0)).collect(),
-            spent: Spent::default(),
+            stretches: Stretch::default(),
         }
     }
 
     /// One more stretch is over.
-    pub fn spent(&mut self, more: Spent) {
-        self.spent = Spent {
-            cpu: self.spent.cpu + more.cpu,
-            duration: self.spent.duration + more.duration,
-            under_way_max: self.spent.under_way_max.max(more.under_way_max),
-            ticks: self.spent.ticks + more.ticks,
+    pub fn stretch(&mut self, more: Stretch) {
+        let all = self.stretches;
+        self.stretches = Stretch {
+            cpu: all.cpu + more.cpu,
+            duration: all.duration + more.duration,
+            under_way_max: all.under_way_max.max(more.under_way_max),
+            ticks: all.ticks + more.ticks,
         };
     }
 
@@ -216,11 +219,11 @@ impl Tally {
             generator: Generator {
                 lateness_us: self.lateness.latency(),
                 late: self.late,
-                under_way_max: self.spent.under_way_max,
-                cpu_us: micros(self.spent.cpu),
-                duration_us: micros(self.spent.duration),
+                under_way_max: self.stretches.under_way_max,
+                cpu_us: micros(self.stretches.cpu),
+                duration_us: micros(self.stretches.duration),
             },
-            stolen: self.spent.ticks.stolen_share(),
+            stolen: self.stretches.ticks.stolen_share(),
         }
     }
 }
@@ -252,14 +255,14 @@ mod tests {
         tally.begun(Duration::from_millis(1));
         tally.begun(Duration::from_micros(1001));
         for (under_way_max, cpu, duration) in [(9, 1, 30), (2, 4, 20)] {
-            tally.spent(Spent {
+            tally.stretch(Stretch {
                 cpu: Duration::from_millis(cpu),
                 duration: Duration::from_millis(duration),
                 under_way_max,
                 ticks: Ticks {
-                    idle: 10,
+                    idle: 5,
                     stolen: cpu,
-                    all: 20,
+                    all: 10,
                 },
             });
         }

@@ -10,7 +10,7 @@ use slab::Slab;
 
 use super::Plan;
 use super::exchange::Exchange;
-use super::outcome::{Spent, Tally};
+use super::outcome::{Stretch, Tally};
 use super::poll::{self, Poll};
 use super::request::{Kind, Request};
 use super::schedule::{Due, Schedule};
@@ -117,7 +117,7 @@ impl<'a> Run<'a> {
                 self.tally.unanswered(*request, due.constant, why);
             }
         }
-        self.tally.spent(Spent {
+        self.tally.stretch(Stretch {
             cpu: poll::cpu().saturating_sub(cpu),
             duration: self.poll.now(),
             under_way_max: self.under_way_max,

@@ -36,6 +36,7 @@ const CURVE_STEPS: i32 = 10;
 const CURVE_LAST: i32 = 5 * CURVE_STEPS;
 
 impl Times {
+    /// Of nothing yet.
     pub fn new() -> Times {
         let counted = Histogram::new_with_max(US_MAX, SIGNIFICANT_DIGITS);
         Times(counted.expect("the bound is above 2, and the digits are at most 5"))
@@ -52,7 +53,8 @@ impl Times {
         added.expect("all have the same bounds");
     }
 
-    /// Entry `k` took the share `1 - 10^(-k/10)` of them at most, in microseconds.
+    /// Entry `k`, in microseconds: the share `1 - 10^(-k/10)` of them took no longer. It ends where
+    /// less than one of them is left.
     #[allow(
         clippy::cast_precision_loss,
         reason = "counts are far below what 53 bits hold"
@@ -67,6 +69,7 @@ impl Times {
             .collect()
     }
 
+    /// All of them in a few figures.
     pub fn latency(&self) -> Latency {
         let at = |quantile| self.0.value_at_quantile(quantile);
         Latency {
@@ -80,6 +83,7 @@ impl Times {
     }
 }
 
+/// In whole microseconds, rounded down.
 pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

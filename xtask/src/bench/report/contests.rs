@@ -22,17 +22,20 @@ pub(super) fn table(run: &Run) -> String {
         text.push_str(&latencies(name, &all));
     }
     text.push_str(&above_floor(contests, &variants));
-    if let Some(flush) = &run.flush_us {
-        let ms = |us: u64| to_f64(us) / 1e3;
-        let _ = writeln!(
-            text,
-            "the disk alone, 8 KB written and flushed, 4 ms after the last: p50 {:.2} ms, \
-             p90 {:.2}, p99 {:.2}",
-            ms(flush.p50),
-            ms(flush.p90),
-            ms(flush.p99),
-        );
-    }
+    let flush = |part: fn(&Latency) -> u64| {
+        // Each variant of a round has that round's.
+        let first = contests
+            .iter()
+            .filter(|contest| Some(contest.variant.as_str()) == variants.first().copied());
+        median(first.map(|contest| to_f64(part(&contest.flush_us)) / 1e3))
+    };
+    let _ = writeln!(
+        text,
+        "a flush alone, of 8 KB and 4 ms after the last: p50 {:.2} ms, p90 {:.2}, p99 {:.2}",
+        flush(|it| it.p50),
+        flush(|it| it.p90),
+        flush(|it| it.p99),
+    );
     text.push('\n');
     for name in variants {
         let of = |contest: &&Contest| contest.variant == name;
@@ -53,7 +56,7 @@ fn above_floor(contests: &[Contest], variants: &[&str]) -> String {
         }
         let range = |values: &[f64], digits: usize| {
             let (least, most) = spread(values.iter().copied());
-            format!("{least:.digits$} - {most:.digits$}")
+            format!("{least:.digits$} to {most:.digits$}")
         };
         let _ = writeln!(
             text,
