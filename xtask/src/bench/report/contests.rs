@@ -22,20 +22,7 @@ pub(super) fn table(run: &Run) -> String {
         text.push_str(&latencies(name, &all));
     }
     text.push_str(&above_floor(contests, &variants));
-    let flush = |part: fn(&Latency) -> u64| {
-        // Each variant of a round has that round's.
-        let first = contests
-            .iter()
-            .filter(|contest| Some(contest.variant.as_str()) == variants.first().copied());
-        median(first.map(|contest| to_f64(part(&contest.flush_us)) / 1e3))
-    };
-    let _ = writeln!(
-        text,
-        "a flush alone, of 8 KB and 4 ms after the last: p50 {:.2} ms, p90 {:.2}, p99 {:.2}",
-        flush(|it| it.p50),
-        flush(|it| it.p90),
-        flush(|it| it.p99),
-    );
+    text.push_str(&flush_alone(contests));
     text.push('\n');
     for name in variants {
         let of = |contest: &&Contest| contest.variant == name;
@@ -43,6 +30,20 @@ pub(super) fn table(run: &Run) -> String {
         text.push_str(&costs(name, &all));
     }
     text
+}
+
+/// What a durable answer waits for, whatever the bank does.
+fn flush_alone(contests: &[Contest]) -> String {
+    // All of a round have that round's.
+    let ms = |part: fn(&Latency) -> u64| {
+        median(contests.iter().map(|it| to_f64(part(&it.flush_us)) / 1e3))
+    };
+    format!(
+        "a flush alone, of 8 KB and 4 ms after the last: p50 {:.2} ms, p90 {:.2}, p99 {:.2}\n",
+        ms(|flush| flush.p50),
+        ms(|flush| flush.p90),
+        ms(|flush| flush.p99),
+    )
 }
 
 /// Each against the floor under its kind of NGINX, in the same rounds.
