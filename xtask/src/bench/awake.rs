@@ -7,9 +7,11 @@
 //! Not for a closed loop: a CPU on which something runs counts as busy where threads are spread,
 //! and at saturation p99 was seen to be six to ten times as long.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use rustix::thread::{CpuSet, sched_getaffinity};
@@ -17,6 +19,9 @@ use rustix::thread::{CpuSet, sched_getaffinity};
 use crate::cgroup::OwnGroup;
 use crate::error::Error;
 use crate::process::{Lifetime, Process};
+
+/// For one to start, or to end.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A process on each CPU, until drop. It gives way to all others: `SCHED_IDLE` is that within its
 /// own control group alone (Linux 6.12 says so), so the group itself is idle as well.
@@ -56,13 +61,29 @@ fn start() -> Result<Awake, Error> {
         awake.group.take(process.pid)?;
         awake.processes.push(process);
     }
+    awake.processes.iter_mut().try_for_each(under_way)?;
     Ok(awake)
+}
+
+/// Waits until it is what it is to become: each of the three programs turns into the next.
+fn under_way(process: &mut Process) -> Result<(), Error> {
+    let start = Instant::now();
+    let name = format!("/proc/{}/comm", process.pid);
+    while fs::read_to_string(&name).unwrap_or_default().trim() != "yes" {
+        if process.ended().is_some() || start.elapsed() > PATIENCE {
+            return Err(Error::new(
+                "`chrt --idle 0 taskset ... yes` does not run here",
+            ));
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 impl Drop for Awake {
     fn drop(&mut self) {
         for process in &mut self.processes {
-            process.stop(Signal::KILL, Duration::from_secs(5));
+            process.stop(Signal::KILL, PATIENCE);
         }
     }
 }
@@ -70,8 +91,6 @@ impl Drop for Awake {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-    use std::thread;
 
     /// The policy of sched(7): field 41 of proc(5)'s stat.
     fn policy(pid: u32) -> Option<String> {
@@ -92,10 +111,7 @@ mod tests {
         assert!(awake.processes.len() >= cpus);
         let pids: Vec<u32> = awake.processes.iter().map(|process| process.pid).collect();
         for pid in &pids {
-            // Its start takes a moment.
-            while policy(*pid).unwrap() != SCHED_IDLE {
-                thread::yield_now();
-            }
+            assert_eq!(policy(*pid).unwrap(), SCHED_IDLE);
         }
         drop(awake);
         assert!(pids.iter().all(|pid| policy(*pid).is_none()));
