@@ -23,8 +23,8 @@ use crate::process::{Lifetime, Process};
 /// For one to start, or to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A process on each CPU, until drop. It gives way to all others: `SCHED_IDLE` is that within its
-/// own control group alone (Linux 6.12 says so), so the group itself is idle as well.
+/// A process on each CPU, until drop. It gives way to all others: `SCHED_IDLE` does so within its
+/// own control group alone, so the group itself is idle as well.
 pub(super) struct Awake {
     processes: Vec<Process>,
     /// Dropped after the processes have ended.
