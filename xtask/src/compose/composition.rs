@@ -213,6 +213,21 @@ impl Composition {
         self.engine.runner.ask(&mut psql)
     }
 
+    /// That nothing of a start is an error to the database: whoever reads its log must find only
+    /// what is wrong.
+    ///
+    /// # Errors
+    /// Its log has such a line.
+    pub fn database_is_content(&self) -> Result<(), Error> {
+        let mut logs = self.compose(&["logs", "--no-color", "db"]);
+        let log = self.engine.runner.ask(&mut logs)?;
+        let complains = |line: &&str| line.contains(" FATAL: ") || line.contains(" ERROR: ");
+        match log.lines().find(complains) {
+            Some(line) => Err(Error::new(format!("the start is not quiet: {line}"))),
+            None => Ok(()),
+        }
+    }
+
     /// The folder of the replicas' sockets, where this process may look into it.
     pub fn sockets(&self) -> Option<PathBuf> {
         let volume = format!("{}_api-sockets", self.project);

@@ -334,6 +334,7 @@ fn begin(
     let containers = composition.containers()?;
     confinement::check(composition, &containers)?;
     confinement::check_database(&containers)?;
+    composition.database_is_content()?;
     composition.execute("nginx", &["nginx", "-t", "-q"])?;
     Ok((took, containers))
 }
