@@ -120,7 +120,12 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Verb {
     /// Ask the replica at LISTEN for its /health, and exit 0 when it is well, else 1
-    Health,
+    Health {
+        /// One that is well, and up for so long already, is asked again so much later, and that
+        /// answer counts: for an engine that starts this program anew as soon as it ends
+        #[arg(long, value_name = "SECONDS")]
+        every: Option<u64>,
+    },
 }
 
 /// What the process is to do.
@@ -129,8 +134,9 @@ pub enum Command {
     Serve(Settings),
     /// Try the settings and the database once.
     Check(Settings),
-    /// Ask the replica that listens there how it is.
-    Health(Listen),
+    /// Ask the replica that listens there how it is; if it is well and has been up for so many
+    /// seconds, once more so much later.
+    Health(Listen, Option<u64>),
 }
 
 /// The settings of a replica.
@@ -215,10 +221,9 @@ enum Level {
 /// A sentence on what is missing or contradictory.
 pub fn read() -> Result<Command, String> {
     let arguments = Arguments::try_parse().unwrap_or_else(|error| answer(&error));
-    if let Some(Verb::Health) = arguments.command {
-        return Ok(Command::Health(
-            arguments.listen.of_worker(0, arguments.workers.0),
-        ));
+    if let Some(Verb::Health { every }) = arguments.command {
+        let listen = arguments.listen.of_worker(0, arguments.workers.0);
+        return Ok(Command::Health(listen, every));
     }
     let url = arguments
         .database_url

@@ -27,6 +27,8 @@ fn run() -> Result<(), String> {
             journal::start(settings.log, settings.log_format);
             worker::check(&settings).map(|found| println!("{found}"))
         }
-        Command::Health(listen) => worker::ask(&listen).map(|health| println!("{health}")),
+        Command::Health(listen, every) => {
+            worker::ask(&listen, every).map(|health| println!("{health}"))
+        }
     }
 }

@@ -158,6 +158,29 @@ fn health_asks_its_own_address() {
     }
 }
 
+/// By the connections that the replica has accepted, the asking one's among them.
+#[test]
+fn health_is_asked_twice_of_a_replica_that_is_up_for_so_long() {
+    let postgres = bank();
+    let (url, listen) = (postgres.role_url(), free_address().to_string());
+    let settings = [("DATABASE_URL", url.as_str()), ("LISTEN", listen.as_str())];
+    let mut replica = Replica::spawn(command(&settings), &[("LISTEN", &listen)]);
+    replica.wait_for("/health", 200);
+    let accepted = |every: &str| {
+        let said = run(&["health", "--every", every], &[("LISTEN", &listen)]);
+        assert_eq!(said.status.code(), Some(0), "{said:?}");
+        let health: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        health["accepted"].as_u64().unwrap()
+    };
+    let before = accepted("3600");
+    assert_eq!(accepted("3600"), before + 1, "its first hour");
+    assert_eq!(accepted("0"), before + 3);
+    drop(postgres);
+    replica.wait_for("/health", 503);
+    let said = run(&["health", "--every", "0"], &[("LISTEN", &listen)]);
+    assert_eq!(said.status.code(), Some(1), "{said:?}");
+}
+
 /// Where the first of `workers` listens.
 fn first(listen: &str, workers: &str) -> String {
     match workers {

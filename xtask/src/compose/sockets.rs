@@ -38,7 +38,7 @@ impl Reuse {
     /// Between two counts.
     pub fn between(half: &Count, end: &Count) -> Reuse {
         let seconds = end.at.saturating_duration_since(half.at).as_secs();
-        // Each replica's health check, once a second, and our own question.
+        // Each replica's health check, once a second at most, and our own question.
         let checks = (seconds + 2) * half.replicas;
         let accepted = end.accepted.saturating_sub(half.accepted);
         Reuse {
