@@ -108,6 +108,9 @@ pub const FLIGHT_MS: u64 = 10_000;
 pub const STATEMENT_MS: u64 = 2_000;
 /// The longest pause between two attempts to reach the database.
 pub const RECONNECT_MS_MAX: u64 = 250;
+/// The same after a refusal that stays until somebody changes something: each try is a line in the
+/// database's log, and a password's check there.
+pub const REFUSED_MS_MAX: u64 = 2_000;
 /// While draining, new connections are still taken for so long.
 pub const DRAIN_ACCEPT_MS: u64 = 1_000;
 /// A Unix socket whose path is gone is closed once nobody has come for so long.

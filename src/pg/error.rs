@@ -152,7 +152,23 @@ impl HandshakeError {
     pub(super) fn protocol(what: impl Into<String>) -> HandshakeError {
         HandshakeError::Protocol(what.into())
     }
+
+    /// Whether it will be so again until somebody changes something: a setting of ours, a role, a
+    /// grant, the schema. (A server that is starting, ending or full is not asked in vain.)
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            HandshakeError::Server(error) => {
+                let of = |class: &&str| error.sqlstate().starts_with(class);
+                LASTING.iter().any(of)
+            }
+            _ => true,
+        }
+    }
 }
+
+/// Classes of SQLSTATE (PostgreSQL appendix A): invalid authorization, invalid catalog name, and
+/// access rule violation, which includes what does not exist.
+const LASTING: [&str; 3] = ["28", "3D", "42"];
 
 impl From<LinkError> for HandshakeError {
     fn from(error: LinkError) -> HandshakeError {
@@ -189,5 +205,32 @@ impl fmt::Display for OneLine<'_> {
             f.write_str(part)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_a_change_cures_is_lasting() {
+        let lasting = |sqlstate: &[u8; 5]| {
+            let error = ServerError {
+                severity: "FATAL".to_owned(),
+                sqlstate: *sqlstate,
+                message: String::new(),
+                detail: None,
+                hint: None,
+            };
+            HandshakeError::Server(error).is_lasting()
+        };
+        for sqlstate in [b"28P01", b"28000", b"3D000", b"42883", b"42501"] {
+            assert!(lasting(sqlstate), "{sqlstate:?}");
+        }
+        // Starting, shutting down, no more room for sessions, recovering.
+        for sqlstate in [b"57P03", b"57P01", b"53300", b"55000", b"XX000"] {
+            assert!(!lasting(sqlstate), "{sqlstate:?}");
+        }
+        assert!(HandshakeError::PasswordMissing.is_lasting());
     }
 }

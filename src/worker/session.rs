@@ -38,6 +38,16 @@ pub(super) enum SessionError {
     Overdue,
 }
 
+impl SessionError {
+    /// The longest pause before the next try.
+    fn longest_pause_ms(&self) -> u64 {
+        match self {
+            SessionError::Handshake(error) if error.is_lasting() => limits::REFUSED_MS_MAX,
+            _ => limits::RECONNECT_MS_MAX,
+        }
+    }
+}
+
 /// What is the matter, with what to look at where that is likely.
 fn advised(error: &io::Error) -> String {
     match error.kind() {
@@ -72,7 +82,7 @@ pub(super) async fn keep(worker: Rc<Worker>) {
         } else if let Some(times) = failures.worth_a_line(&text) {
             log::warn!(worker = index, database:% = target, times, error = text; "no session");
         }
-        monoio::time::sleep(backoff.next_pause()).await;
+        monoio::time::sleep(backoff.next_pause(error.longest_pause_ms())).await;
     }
 }
 
@@ -237,15 +247,16 @@ impl Backoff {
         }
     }
 
-    /// Between a half of the pause and all of it.
-    fn next_pause(&mut self) -> Duration {
+    /// Between a half of the pause and all of it, which is `max_ms` at most.
+    fn next_pause(&mut self, max_ms: u64) -> Duration {
+        self.pause_ms = self.pause_ms.min(max_ms);
         // xorshift64 (Marsaglia 2003): jitter needs no more.
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
         let half_ms = self.pause_ms / 2;
         let pause_ms = half_ms + self.random % (half_ms + 1);
-        self.pause_ms = (self.pause_ms * 2).min(limits::RECONNECT_MS_MAX);
+        self.pause_ms *= 2;
         Duration::from_millis(pause_ms)
     }
 }
@@ -259,14 +270,17 @@ mod tests {
     #[test]
     fn pauses_grow_to_their_bound_and_differ() {
         let mut backoff = Backoff::new(7);
-        let pauses: Vec<_> = (0..40).map(|_| backoff.next_pause().as_millis()).collect();
-        assert!(
-            pauses
-                .iter()
-                .all(|&pause| pause <= u128::from(limits::RECONNECT_MS_MAX))
-        );
-        assert!(pauses[0] <= u128::from(FIRST_PAUSE_MS));
-        assert!(pauses[20..].iter().all(|&pause| pause >= 125));
+        let mut pauses = |max_ms| -> Vec<_> {
+            let next = |_| backoff.next_pause(max_ms).as_millis();
+            (0..40).map(next).collect()
+        };
+        let refused = pauses(limits::REFUSED_MS_MAX);
+        assert!(refused.iter().all(|&pause| pause <= 2_000));
+        assert!(refused[20..].iter().all(|&pause| pause >= 1_000));
+        assert!(refused[0] <= u128::from(FIRST_PAUSE_MS));
+        // At once, once it is only away.
+        let pauses = pauses(limits::RECONNECT_MS_MAX);
+        assert!(pauses.iter().all(|pause| (125..=250).contains(pause)));
         let mut distinct = pauses[20..].to_vec();
         distinct.sort_unstable();
         distinct.dedup();
