@@ -57,5 +57,5 @@ EXPOSE 8080
 # The drain: answers what was asked, within 10 s.
 STOPSIGNAL SIGTERM
 # No shell and no curl here: the server asks itself.
-HEALTHCHECK --interval=5s --timeout=3s --start-period=30s CMD ["/crebito", "health"]
+HEALTHCHECK --interval=1s --timeout=30s --retries=60 CMD ["/crebito", "health", "--every", "20"]
 ENTRYPOINT ["/crebito"]

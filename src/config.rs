@@ -12,6 +12,7 @@ use crate::pg::Target;
 use clap::{Parser, Subcommand, ValueEnum};
 pub use listen::Listen;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// The command line, with the environment behind it.
 #[derive(Parser)]
@@ -121,10 +122,11 @@ struct Arguments {
 enum Verb {
     /// Ask the replica at LISTEN for its /health, and exit 0 when it is well, else 1
     Health {
-        /// One that is well, and up for so long already, is asked again so much later, and that
-        /// answer counts: for an engine that starts this program anew as soon as it ends
-        #[arg(long, value_name = "SECONDS")]
-        every: Option<u64>,
+        /// Ask one that is well so much later again, and let that answer count: for an engine that
+        /// starts this anew as soon as it ends, and has more patience than that
+        #[arg(long = "every", value_name = "SECONDS",
+              value_parser = clap::value_parser!(u64).range(..=limits::HEALTH_EVERY_S_MAX))]
+        every_s: Option<u64>,
     },
 }
 
@@ -134,9 +136,8 @@ pub enum Command {
     Serve(Settings),
     /// Try the settings and the database once.
     Check(Settings),
-    /// Ask the replica that listens there how it is; if it is well and has been up for so many
-    /// seconds, once more so much later.
-    Health(Listen, Option<u64>),
+    /// Ask the replica that listens there how it is; if it is well, once more so much later.
+    Health(Listen, Option<Duration>),
 }
 
 /// The settings of a replica.
@@ -221,9 +222,9 @@ enum Level {
 /// A sentence on what is missing or contradictory.
 pub fn read() -> Result<Command, String> {
     let arguments = Arguments::try_parse().unwrap_or_else(|error| answer(&error));
-    if let Some(Verb::Health { every }) = arguments.command {
+    if let Some(Verb::Health { every_s }) = arguments.command {
         let listen = arguments.listen.of_worker(0, arguments.workers.0);
-        return Ok(Command::Health(listen, every));
+        return Ok(Command::Health(listen, every_s.map(Duration::from_secs)));
     }
     let url = arguments
         .database_url

@@ -111,6 +111,8 @@ pub const RECONNECT_MS_MAX: u64 = 250;
 /// The same after a refusal that stays until somebody changes something: each try is a line in the
 /// database's log, and a password's check there.
 pub const REFUSED_MS_MAX: u64 = 2_000;
+/// `crebito health` puts its second question off by an hour at most.
+pub const HEALTH_EVERY_S_MAX: u64 = 3_600;
 /// While draining, new connections are still taken for so long.
 pub const DRAIN_ACCEPT_MS: u64 = 1_000;
 /// A Unix socket whose path is gone is closed once nobody has come for so long.
@@ -131,6 +133,7 @@ const _: () = assert!(FLIGHT_TRANSACOES_MAX * 36 < MESSAGE_BYTES_MAX);
 // A whole message more fits a reply, so that rows and notices together never reach its end.
 const _: () = assert!(MESSAGE_BYTES_MAX < REPLY_BYTES_MAX);
 const _: () = assert!(2 * TICK_MS < OPERATION_MS && OPERATION_MS < REQUEST_MS);
+const _: () = assert!(RECONNECT_MS_MAX <= REFUSED_MS_MAX && REFUSED_MS_MAX < OPERATION_MS);
 const _: () = assert!(STATEMENT_MS < OPERATION_MS && OPERATION_MS < FLIGHT_MS);
 const _: () = assert!(DRAIN_ACCEPT_MS < DRAIN_IDLE_MS && DRAIN_IDLE_MS < DRAIN_MS);
 const _: () = assert!(OPERATION_MS + DRAIN_IDLE_MS < DRAIN_MS);

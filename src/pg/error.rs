@@ -161,14 +161,20 @@ impl HandshakeError {
                 let of = |class: &&str| error.sqlstate().starts_with(class);
                 LASTING.iter().any(of)
             }
-            _ => true,
+            HandshakeError::PasswordMissing
+            | HandshakeError::Cleartext
+            | HandshakeError::Method(_)
+            | HandshakeError::Scram(_)
+            | HandshakeError::Schema { .. }
+            | HandshakeError::Protocol(_) => true,
         }
     }
 }
 
-/// Classes of SQLSTATE (PostgreSQL appendix A): invalid authorization, invalid catalog name, and
-/// access rule violation, which includes what does not exist.
-const LASTING: [&str; 3] = ["28", "3D", "42"];
+/// How their SQLSTATEs begin (PostgreSQL appendix A): a protocol violation (a pooler's, to our
+/// settings), feature not supported, invalid authorization, invalid catalog name, and access rule
+/// violation, which includes what does not exist.
+const LASTING: [&str; 5] = ["08P01", "0A", "28", "3D", "42"];
 
 impl From<LinkError> for HandshakeError {
     fn from(error: LinkError) -> HandshakeError {
@@ -224,11 +230,11 @@ mod tests {
             };
             HandshakeError::Server(error).is_lasting()
         };
-        for sqlstate in [b"28P01", b"28000", b"3D000", b"42883", b"42501"] {
+        for sqlstate in [b"08P01", b"0A000", b"28P01", b"3D000", b"42883"] {
             assert!(lasting(sqlstate), "{sqlstate:?}");
         }
-        // Starting, shutting down, no more room for sessions, recovering.
-        for sqlstate in [b"57P03", b"57P01", b"53300", b"55000", b"XX000"] {
+        // Starting, shutting down, no more room for sessions, a connection that failed.
+        for sqlstate in [b"57P03", b"57P01", b"53300", b"08006", b"XX000"] {
             assert!(!lasting(sqlstate), "{sqlstate:?}");
         }
         assert!(HandshakeError::PasswordMissing.is_lasting());

@@ -11,18 +11,20 @@ use std::time::Duration;
 
 /// The longest that `crebito health` waits for each step.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// A session that is up for so long is no news.
+const SETTLED_S: u64 = 3;
 
 /// Appends the worker's health as JSON; true when its database session is up.
 ///
-/// `queue` and `in_flight` are this worker's; the other figures are the process', without what
-/// other workers have counted since their last tick.
+/// `session_s`, `queue` and `in_flight` are this worker's; the other figures are the process',
+/// without what other workers have counted since their last tick.
 pub(super) fn append_json(out: &mut Vec<u8>, worker: &Worker) -> bool {
     worker.flush();
     let (http, ledger) = (&METRICS.http, &METRICS.ledger);
-    let (up, queue, in_flight) = worker.ledger_figures();
-    let database = if up { "up" } else { "down" };
+    let (up_ms, queue, in_flight) = worker.ledger_figures();
+    let database = if up_ms.is_some() { "up" } else { "down" };
     let figures = [
-        ("up_s", worker.now_ms() / 1000),
+        ("session_s", up_ms.unwrap_or(0) / 1000),
         ("workers", figure(worker.settings.workers)),
         ("sessions", gauge(METRICS.database.sessions.get())),
         ("connections", gauge(http.connections.get())),
@@ -47,7 +49,7 @@ pub(super) fn append_json(out: &mut Vec<u8>, worker: &Worker) -> bool {
         let _ = write!(out, ",\"{name}\":{figure}");
     }
     out.push(b'}');
-    up
+    up_ms.is_some()
 }
 
 fn figure(count: usize) -> u64 {
@@ -58,28 +60,27 @@ fn gauge(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
 
-/// Asks the replica at `listen` how it is. If it is well and has been up for `every` seconds, that
-/// answer is good for as long: it is asked again then.
-///
-/// An engine's check is a process of its own in the replica's share of the CPU, and its start takes
-/// most of 100 ms' worth of it: no request should often have to wait for that.
+/// Asks the replica at `listen` how it is. One whose session is settled is asked again `every`
+/// later, and the second answer counts: an engine starts each check as a process of its own, in
+/// the replica's share of the CPU (docs/api.md), so it should be few of them, but for those that
+/// wait for a start or for the end of an outage.
 ///
 /// # Errors
 /// A sentence: it cannot be reached, or says that it is not well.
-pub fn ask(listen: &Listen, every: Option<u64>) -> Result<String, String> {
+pub fn ask(listen: &Listen, every: Option<Duration>) -> Result<String, String> {
     let health = ask_once(listen)?;
     match every {
-        Some(every) if up_s(&health).is_some_and(|up_s| up_s >= every) => {
-            std::thread::sleep(Duration::from_secs(every));
+        Some(every) if session_s(&health) >= SETTLED_S.min(every.as_secs()) => {
+            std::thread::sleep(every);
             ask_once(listen)
         }
         _ => Ok(health),
     }
 }
 
-fn up_s(health: &str) -> Option<u64> {
-    let health: serde_json::Value = serde_json::from_str(health).ok()?;
-    health.get("up_s")?.as_u64()
+fn session_s(health: &str) -> u64 {
+    let health: serde_json::Value = serde_json::from_str(health).unwrap_or_default();
+    health["session_s"].as_u64().unwrap_or(0)
 }
 
 fn ask_once(listen: &Listen) -> Result<String, String> {

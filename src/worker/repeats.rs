@@ -1,6 +1,6 @@
 //! Keeps what happens again and again from filling the log.
 
-/// The same thing is logged again after so many times.
+/// The same thing is logged again after 10, 100 and so many times, and after each so many more.
 const EVERY: u64 = 1000;
 
 /// The latest of a kind of event, and how often it came in a row.
@@ -19,7 +19,8 @@ impl Repeats {
             self.times = 0;
         }
         self.times += 1;
-        (self.times == 1 || self.times.is_multiple_of(EVERY)).then_some(self.times)
+        let again = matches!(self.times, 1 | 10 | 100) || self.times.is_multiple_of(EVERY);
+        again.then_some(self.times)
     }
 
     /// It is over: the next one is new.
@@ -40,7 +41,7 @@ mod tests {
         assert_eq!(repeats.worth_a_line("b"), Some(1));
         assert_eq!(repeats.worth_a_line("a"), Some(1));
         let lines = (0..2 * EVERY).filter_map(|_| repeats.worth_a_line("a"));
-        assert_eq!(lines.collect::<Vec<_>>(), [EVERY, 2 * EVERY]);
+        assert_eq!(lines.collect::<Vec<_>>(), [10, 100, EVERY, 2 * EVERY]);
         repeats.forget();
         assert_eq!(repeats.worth_a_line("a"), Some(1));
     }

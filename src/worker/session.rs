@@ -275,12 +275,15 @@ mod tests {
             (0..40).map(next).collect()
         };
         let refused = pauses(limits::REFUSED_MS_MAX);
-        assert!(refused.iter().all(|&pause| pause <= 2_000));
-        assert!(refused[20..].iter().all(|&pause| pause >= 1_000));
+        let bounds = |max_ms| u128::from(max_ms / 2)..=u128::from(max_ms);
+        let refusals = bounds(limits::REFUSED_MS_MAX);
+        assert!(refused.iter().all(|pause| pause <= refusals.end()));
+        assert!(refused[20..].iter().all(|pause| refusals.contains(pause)));
         assert!(refused[0] <= u128::from(FIRST_PAUSE_MS));
         // At once, once it is only away.
         let pauses = pauses(limits::RECONNECT_MS_MAX);
-        assert!(pauses.iter().all(|pause| (125..=250).contains(pause)));
+        let aways = bounds(limits::RECONNECT_MS_MAX);
+        assert!(pauses.iter().all(|pause| aways.contains(pause)));
         let mut distinct = pauses[20..].to_vec();
         distinct.sort_unstable();
         distinct.dedup();

@@ -49,8 +49,8 @@ pub(super) struct Worker {
     flight_left: Cell<Moment>,
     /// When the session's latest bytes were read.
     replies_came: Cell<Moment>,
-    /// There was a session before.
-    had_session: Cell<bool>,
+    /// When the latest session came up, in ms since the worker's start.
+    session_since_ms: Cell<Option<u64>>,
     /// The latest tick, in ms since the worker's start.
     tick_ms: Cell<u64>,
     /// The body of the answer that is being written, reused.
@@ -101,7 +101,7 @@ impl Worker {
             slow,
             flight_left: Cell::default(),
             replies_came: Cell::default(),
-            had_session: Cell::new(false),
+            session_since_ms: Cell::new(None),
             tick_ms: Cell::new(0),
             body: RefCell::new(Vec::new()),
             spare: SpareBuffers::new(),
@@ -284,7 +284,8 @@ impl Worker {
     pub(super) fn session_found(&self) {
         self.ledger.borrow_mut().session_found();
         METRICS.database.sessions.inc();
-        if self.had_session.replace(true) {
+        let before = self.session_since_ms.replace(Some(self.now_ms()));
+        if before.is_some() {
             METRICS.database.reconnects.inc();
         }
         self.departures.raise();
@@ -304,10 +305,12 @@ impl Worker {
         });
     }
 
-    /// Whether the session is up, operations that wait, and operations in flight.
-    pub(super) fn ledger_figures(&self) -> (bool, usize, usize) {
+    /// For how many ms the session is up, operations that wait, and operations in flight.
+    pub(super) fn ledger_figures(&self) -> (Option<u64>, usize, usize) {
         let ledger = self.ledger.borrow();
-        (ledger.session_up(), ledger.waiting(), ledger.in_flight())
+        let since_ms = self.session_since_ms.get().filter(|_| ledger.session_up());
+        let up_ms = since_ms.map(|since_ms| self.now_ms().saturating_sub(since_ms));
+        (up_ms, ledger.waiting(), ledger.in_flight())
     }
 
     // ---- time
