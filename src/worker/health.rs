@@ -70,7 +70,7 @@ fn gauge(value: i64) -> u64 {
 pub fn ask(listen: &Listen, every: Option<Duration>) -> Result<String, String> {
     let health = ask_once(listen)?;
     match every {
-        Some(every) if session_s(&health) >= SETTLED_S.min(every.as_secs()) => {
+        Some(every) if session_s(&health) >= SETTLED_S => {
             std::thread::sleep(every);
             ask_once(listen)
         }
