@@ -125,7 +125,8 @@ pub struct Ledger<T> {
 
 impl<T> Ledger<T> {
     /// An empty ledger whose queue holds `queue_max` operations, with the session still down.
-    /// Under saturation a flight waits until `pause_us` after the last departure; 0 is never.
+    /// Under saturation a flight waits to be filled until `pause_us` after the last departure, or
+    /// up to four times so long where flights are slow; 0 is never.
     pub fn new(queue_max: usize, pause_us: u64, now_ms: u64) -> Self {
         let mut pause = Pause::new(pause_us);
         pause.cap(queue_max);
@@ -251,6 +252,7 @@ impl<T> Ledger<T> {
     pub fn land(
         &mut self,
         reply: &pg::Reply<'_>,
+        now_us: u64,
         mut deliver: impl FnMut(&T, Answer<'_>),
     ) -> Result<Landed, Mislanded> {
         let call = self.flight.oldest_call().ok_or(Mislanded::Unexpected)?;
@@ -267,7 +269,7 @@ impl<T> Ledger<T> {
         }
         let carried = self.flight.carried();
         let prepare = self.flight.disembark(&mut self.queue);
-        self.pause.landed(carried, self.queue.len());
+        self.pause.landed(carried, self.queue.len(), now_us);
         Ok(Landed::Flight { prepare })
     }
 

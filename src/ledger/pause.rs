@@ -8,7 +8,8 @@
 //! 2. Where the crowd is smaller than [`CROWD_MIN`], nobody waits: there is too little to gain.
 //! 3. Else a flight leaves as soon as all of the crowd wait; of one larger than [`FEW`], so many or
 //!    [`SHARE_PERCENT`] of it, whichever is more, and [`ENOUGH`] at most,
-//! 4. or when `PAUSE_US` have passed since the last departure, whichever comes first.
+//! 4. or when [`FLIGHTS`] times as long as the last flight was out have passed since it left: at
+//!    least `PAUSE_US`, at most [`LONGEST`] of them.
 //! 5. So in a server that was idle nobody waits: the last departure is long ago.
 
 /// A crowd of at least so many may wait. Each worker has its own: connections behind two replicas
@@ -21,26 +22,34 @@ const FEW: usize = 12;
 const SHARE_PERCENT: usize = 70;
 /// A crowd is forgotten by one part of so many with each flight.
 const FADES: usize = 16;
+/// A slow database makes slow flights, and two replicas' flights wait for each other: a pause that
+/// was over before the flight is back would be none, and the crowd be split in two for good.
+const FLIGHTS: u64 = 2;
+/// A pause is never longer than so many `PAUSE_US`, whatever held the last flight up.
+const LONGEST: u64 = 4;
 /// With so many a flight is full enough: a larger one is hardly cheaper for each.
 const ENOUGH: usize = 64;
 
 /// The rule's state; times are µs since the worker's start.
 pub(super) struct Pause {
-    /// At most so long since the last departure; 0 is no pause ever.
-    max_us: u64,
+    /// `PAUSE_US`; 0 is no pause ever.
+    pause_us: u64,
     /// With so many a flight leaves: [`ENOUGH`], or as many as may wait or leave together.
     enough: usize,
     left_us: u64,
+    /// How long the last flight was out.
+    flight_us: u64,
     /// The largest crowd lately.
     crowd: usize,
 }
 
 impl Pause {
-    pub(super) fn new(max_us: u64) -> Self {
+    pub(super) fn new(pause_us: u64) -> Self {
         Self {
-            max_us,
+            pause_us,
             enough: ENOUGH,
             left_us: 0,
+            flight_us: 0,
             crowd: 0,
         }
     }
@@ -56,7 +65,8 @@ impl Pause {
     }
 
     /// A flight of so many operations is back, while so many wait.
-    pub(super) fn landed(&mut self, carried: usize, waiting: usize) {
+    pub(super) fn landed(&mut self, carried: usize, waiting: usize, now_us: u64) {
+        self.flight_us = now_us.saturating_sub(self.left_us);
         let faded = self.crowd - self.crowd.div_ceil(FADES);
         self.crowd = faded.max(carried + waiting);
     }
@@ -68,7 +78,11 @@ impl Pause {
         if self.crowd < CROWD_MIN || waiting >= wanted {
             return None;
         }
-        let over_us = self.left_us.saturating_add(self.max_us);
+        let pause_us = self
+            .flight_us
+            .saturating_mul(FLIGHTS)
+            .clamp(self.pause_us, self.pause_us.saturating_mul(LONGEST));
+        let over_us = self.left_us.saturating_add(pause_us);
         over_us.checked_sub(now_us).filter(|left| *left > 0)
     }
 }
@@ -125,7 +139,7 @@ mod tests {
                 all.operations += carried;
                 all.flights += 1;
                 arrivals.extend((0..carried).map(|_| std::cmp::Reverse(now_us + think())));
-                pause.landed(carried, waiting);
+                pause.landed(carried, waiting, now_us);
             } else if arrives_us == Some(now_us) {
                 arrivals.pop();
                 waiting += 1;
@@ -193,11 +207,42 @@ mod tests {
         }
     }
 
+    /// Were its length not in the rule, a slow flight would carry half of the crowd: the other half
+    /// would be on its way, and the two never meet.
+    #[test]
+    fn slow_flights_carry_most_of_the_crowd() {
+        for (clients, percent) in [(8, 95), (32, 65), (64, 65)] {
+            for flight_us in [2_000, 4_000] {
+                let with = run(clients, flight_us, 1_000, 2_000);
+                let (operations, flights) = (with.operations, with.flights);
+                let name = format!("{clients} clients, {flight_us} us");
+                assert!(
+                    operations * 100 >= flights * clients * percent,
+                    "{name}: {operations} in {flights}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_goes_by_the_last_flight_within_bounds() {
+        let mut pause = Pause::new(2_000);
+        for (flight_us, pause_us) in [(100, 2_000), (1_500, 3_000), (50_000, 8_000)] {
+            pause.departed(100_000);
+            pause.landed(100, 0, 100_000 + flight_us);
+            assert_eq!(pause.left_to_wait_us(1, 100_000), Some(pause_us));
+        }
+        let mut never = Pause::new(0);
+        never.departed(1_000);
+        never.landed(100, 0, 9_000);
+        assert_eq!(never.left_to_wait_us(1, 1_000), None);
+    }
+
     #[test]
     fn after_silence_nobody_waits() {
         let mut pause = Pause::new(2_000);
         pause.departed(1_000);
-        pause.landed(100, 0);
+        pause.landed(100, 0, 1_200);
         assert_eq!(pause.left_to_wait_us(1, 1_500), Some(1_500));
         assert_eq!(pause.left_to_wait_us(64, 1_500), None, "enough");
         assert_eq!(pause.left_to_wait_us(1, 3_000), None, "late enough");

@@ -266,7 +266,10 @@ impl Worker {
         let (left, back) = (self.flight_left.get(), self.replies_came.get());
         let deliver =
             |ticket: &Ticket, answer: Answer<'_>| self.deliver(ticket, answer, left, back);
-        let landed = self.ledger.borrow_mut().land(reply, deliver)?;
+        let landed = self
+            .ledger
+            .borrow_mut()
+            .land(reply, self.now_us(), deliver)?;
         if let Landed::Flight { prepare } = landed {
             self.tally.landed(back.us_since(left));
             if prepare {

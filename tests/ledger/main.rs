@@ -356,7 +356,7 @@ fn replies_that_fit_nothing_end_the_session() {
         .decode(&unexpected)
         .expect("a reply")
         .expect("a whole reply");
-    assert!(story.ledger.land(&unexpected, |_, _| ()).is_err());
+    assert!(story.ledger.land(&unexpected, 0, |_, _| ()).is_err());
     for wrong in [lote(&[1]), lote(&[1, 2, 3]), inserted(1, 9, 0), reply(&[])] {
         let mut story = Story::new();
         story.credit("a", 1);
@@ -366,6 +366,6 @@ fn replies_that_fit_nothing_end_the_session() {
             .decode(&wrong)
             .expect("a reply")
             .expect("whole");
-        assert!(story.ledger.land(&wrong, |_, _| ()).is_err());
+        assert!(story.ledger.land(&wrong, 0, |_, _| ()).is_err());
     }
 }

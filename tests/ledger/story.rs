@@ -77,7 +77,9 @@ impl Story {
             .expect("a whole reply");
         let told = &mut self.told;
         self.ledger
-            .land(&reply, |name, answer| note(told, name, answer))
+            .land(&reply, self.now_ms * 1000, |name, answer| {
+                note(told, name, answer);
+            })
             .expect("one awaited")
     }
 
