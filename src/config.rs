@@ -79,8 +79,8 @@ struct Arguments {
           value_name = "N", value_parser = queued)]
     max_queue: usize,
 
-    /// Under saturation a flight waits so long after the last one left to be filled, or up to four
-    /// times so long where flights are slow; 0 is never
+    /// Under saturation a flight waits so long after the last one left to be filled, or after a
+    /// slow one is back at most; 0 is never
     #[arg(long, env = "PAUSE_US", default_value_t = limits::PAUSE_FLIGHT_US,
           value_name = "MICROSECONDS",
           value_parser = clap::value_parser!(u64).range(..=limits::PAUSE_SETTABLE_US_MAX))]

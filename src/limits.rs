@@ -49,8 +49,8 @@ pub const FLIGHT_EXTRATOS_MAX: usize = 16;
 /// Transacoes in one flight. Above some hundreds a larger one is no cheaper for each, and the batch
 /// procedure searches all of it for each cliente in it.
 pub const FLIGHT_TRANSACOES_MAX: usize = 1024;
-/// Under saturation a flight waits so long after the last departure to be filled, or up to four
-/// times so long where flights are slow (default of `PAUSE_US`, in µs).
+/// Under saturation a flight waits so long after the last departure to be filled, or after the
+/// landing of a slow one at most (default of `PAUSE_US`, in µs).
 pub const PAUSE_FLIGHT_US: u64 = 2_000;
 /// What `PAUSE_US` may be set to.
 pub const PAUSE_SETTABLE_US_MAX: u64 = 100_000;

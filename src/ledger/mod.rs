@@ -126,7 +126,7 @@ pub struct Ledger<T> {
 impl<T> Ledger<T> {
     /// An empty ledger whose queue holds `queue_max` operations, with the session still down.
     /// Under saturation a flight waits to be filled until `pause_us` after the last departure, or
-    /// up to four times so long where flights are slow; 0 is never.
+    /// after the landing of a slow one at most; 0 is never.
     pub fn new(queue_max: usize, pause_us: u64, now_ms: u64) -> Self {
         let mut pause = Pause::new(pause_us);
         pause.cap(queue_max);
@@ -244,7 +244,8 @@ impl<T> Ledger<T> {
         self.flight.append_calls(out)
     }
 
-    /// Takes the reply of the oldest call in flight, and gives its operations their answers.
+    /// Takes the reply of the oldest call in flight, and gives its operations their answers. It was
+    /// read at `now_us`, in µs since the worker's start.
     ///
     /// # Errors
     /// [`Mislanded`] when the reply does not fit: the session must end, and

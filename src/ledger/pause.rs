@@ -1,16 +1,19 @@
 //! Whether a flight leaves at once or waits to be filled.
 //!
 //! A flight costs the database much for itself and little for each operation, so under saturation
-//! fewer and larger ones are cheaper. The rule, in five lines:
+//! fewer and larger ones are cheaper. The rule, in five points:
 //!
 //! 1. When a flight is back, its operations and those that wait meanwhile are a *crowd*; about as
 //!    many as in the largest crowd of the last flights will soon be waiting again.
 //! 2. Where the crowd is smaller than [`CROWD_MIN`], nobody waits: there is too little to gain.
 //! 3. Else a flight leaves as soon as all of the crowd wait; of one larger than [`FEW`], so many or
 //!    [`SHARE_PERCENT`] of it, whichever is more, and [`ENOUGH`] at most,
-//! 4. or when [`FLIGHTS`] times as long as the last flight was out have passed since it left: at
-//!    least `PAUSE_US`, at most [`LONGEST`] of them.
+//! 4. or when `PAUSE_US` have passed since the last departure; if that flight was out for longer
+//!    than half of it, as long after its landing as it was out, and `PAUSE_US` at most.
 //! 5. So in a server that was idle nobody waits: the last departure is long ago.
+//!
+//! (A pause that were over before a slow flight is back would be none: half of the crowd would fly
+//! while the other half is on its way, and the two never meet.)
 
 /// A crowd of at least so many may wait. Each worker has its own: connections behind two replicas
 /// are about half as many in each.
@@ -22,11 +25,6 @@ const FEW: usize = 12;
 const SHARE_PERCENT: usize = 70;
 /// A crowd is forgotten by one part of so many with each flight.
 const FADES: usize = 16;
-/// A slow database makes slow flights, and two replicas' flights wait for each other: a pause that
-/// was over before the flight is back would be none, and the crowd be split in two for good.
-const FLIGHTS: u64 = 2;
-/// A pause is never longer than so many `PAUSE_US`, whatever held the last flight up.
-const LONGEST: u64 = 4;
 /// With so many a flight is full enough: a larger one is hardly cheaper for each.
 const ENOUGH: usize = 64;
 
@@ -37,8 +35,8 @@ pub(super) struct Pause {
     /// With so many a flight leaves: [`ENOUGH`], or as many as may wait or leave together.
     enough: usize,
     left_us: u64,
-    /// How long the last flight was out.
-    flight_us: u64,
+    /// When the pause after the last flight ends.
+    over_us: u64,
     /// The largest crowd lately.
     crowd: usize,
 }
@@ -49,7 +47,7 @@ impl Pause {
             pause_us,
             enough: ENOUGH,
             left_us: 0,
-            flight_us: 0,
+            over_us: 0,
             crowd: 0,
         }
     }
@@ -66,7 +64,10 @@ impl Pause {
 
     /// A flight of so many operations is back, while so many wait.
     pub(super) fn landed(&mut self, carried: usize, waiting: usize, now_us: u64) {
-        self.flight_us = now_us.saturating_sub(self.left_us);
+        let flight_us = now_us.saturating_sub(self.left_us);
+        let after_landing_us = now_us.saturating_add(flight_us.min(self.pause_us));
+        let after_departure_us = self.left_us.saturating_add(self.pause_us);
+        self.over_us = after_departure_us.max(after_landing_us);
         let faded = self.crowd - self.crowd.div_ceil(FADES);
         self.crowd = faded.max(carried + waiting);
     }
@@ -78,12 +79,7 @@ impl Pause {
         if self.crowd < CROWD_MIN || waiting >= wanted {
             return None;
         }
-        let pause_us = self
-            .flight_us
-            .saturating_mul(FLIGHTS)
-            .clamp(self.pause_us, self.pause_us.saturating_mul(LONGEST));
-        let over_us = self.left_us.saturating_add(pause_us);
-        over_us.checked_sub(now_us).filter(|left| *left > 0)
+        self.over_us.checked_sub(now_us).filter(|left| *left > 0)
     }
 }
 
@@ -207,35 +203,43 @@ mod tests {
         }
     }
 
-    /// Were its length not in the rule, a slow flight would carry half of the crowd: the other half
-    /// would be on its way, and the two never meet.
+    /// Were its length not in the rule, a flight of 2 ms and more would carry half of the crowd.
     #[test]
     fn slow_flights_carry_most_of_the_crowd() {
         for (clients, percent) in [(8, 95), (32, 65), (64, 65)] {
-            for flight_us in [2_000, 4_000] {
+            for flight_us in [2_000, 4_000, 8_000, 20_000] {
                 let with = run(clients, flight_us, 1_000, 2_000);
-                let (operations, flights) = (with.operations, with.flights);
+                let without = run(clients, flight_us, 1_000, 0);
                 let name = format!("{clients} clients, {flight_us} us");
                 assert!(
-                    operations * 100 >= flights * clients * percent,
-                    "{name}: {operations} in {flights}"
+                    with.operations * 100 >= with.flights * clients * percent,
+                    "{name}: {} in {}",
+                    with.operations,
+                    with.flights
                 );
+                assert!(with.operations * 100 >= without.operations * 90, "{name}");
             }
         }
     }
 
     #[test]
     fn a_pause_goes_by_the_last_flight_within_bounds() {
-        let mut pause = Pause::new(2_000);
-        for (flight_us, pause_us) in [(100, 2_000), (1_500, 3_000), (50_000, 8_000)] {
-            pause.departed(100_000);
-            pause.landed(100, 0, 100_000 + flight_us);
-            assert_eq!(pause.left_to_wait_us(1, 100_000), Some(pause_us));
+        let left_us = 100_000;
+        for (pause_us, flight_us, after_landing_us) in [
+            (2_000, 100, Some(1_900)),
+            (2_000, 1_000, Some(1_000)),
+            (2_000, 1_500, Some(1_500)),
+            (2_000, 50_000, Some(2_000)),
+            (0, 100, None),
+            (0, 50_000, None),
+        ] {
+            let mut pause = Pause::new(pause_us);
+            pause.departed(left_us);
+            let now_us = left_us + flight_us;
+            pause.landed(100, 0, now_us);
+            let left_to_wait_us = pause.left_to_wait_us(1, now_us);
+            assert_eq!(left_to_wait_us, after_landing_us, "{pause_us}, {flight_us}");
         }
-        let mut never = Pause::new(0);
-        never.departed(1_000);
-        never.landed(100, 0, 9_000);
-        assert_eq!(never.left_to_wait_us(1, 1_000), None);
     }
 
     #[test]

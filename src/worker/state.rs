@@ -47,8 +47,8 @@ pub(super) struct Worker {
     slow: Slow,
     /// When the latest flight left.
     flight_left: Cell<Moment>,
-    /// When the session's latest bytes were read.
-    replies_came: Cell<Moment>,
+    /// When the session's latest bytes were read, in µs since the worker's start.
+    replies_came_us: Cell<u64>,
     /// When the latest session came up, in ms since the worker's start.
     session_since_ms: Cell<Option<u64>>,
     /// The latest tick, in ms since the worker's start.
@@ -100,7 +100,7 @@ impl Worker {
             tally: Tally::new(),
             slow,
             flight_left: Cell::default(),
-            replies_came: Cell::default(),
+            replies_came_us: Cell::new(0),
             session_since_ms: Cell::new(None),
             tick_ms: Cell::new(0),
             body: RefCell::new(Vec::new()),
@@ -263,13 +263,11 @@ impl Worker {
 
     /// Takes a reply, and delivers its answers.
     pub(super) fn land(&self, reply: &pg::Reply<'_>) -> Result<Landed, Mislanded> {
-        let (left, back) = (self.flight_left.get(), self.replies_came.get());
+        let back_us = self.replies_came_us.get();
+        let (left, back) = (self.flight_left.get(), Moment::at_us(back_us));
         let deliver =
             |ticket: &Ticket, answer: Answer<'_>| self.deliver(ticket, answer, left, back);
-        let landed = self
-            .ledger
-            .borrow_mut()
-            .land(reply, self.now_us(), deliver)?;
+        let landed = self.ledger.borrow_mut().land(reply, back_us, deliver)?;
         if let Landed::Flight { prepare } = landed {
             self.tally.landed(back.us_since(left));
             if prepare {
@@ -281,7 +279,7 @@ impl Worker {
 
     /// Bytes of the session came.
     pub(super) fn note_replies(&self) {
-        self.replies_came.set(self.moment());
+        self.replies_came_us.set(self.now_us());
     }
 
     pub(super) fn session_found(&self) {

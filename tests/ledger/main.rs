@@ -297,20 +297,22 @@ fn after_a_crowd_a_flight_waits_to_be_filled() {
         story.credit("one of a crowd", 1);
     }
     assert_eq!(story.depart(), ["lote"]);
+    story.pass(4);
     story.land(&lote(&[1; 10]));
     story.credit("back", 1);
-    // Whoever lets flights leave must hear of the first, and when its pause ends.
-    assert!(story.ledger.stirs(1_000));
-    assert!(!story.ledger.ready(1_000));
-    assert_eq!(story.ledger.pause_us(1_000), Some(4_000));
+    // Whoever lets flights leave must hear of the first, and when its pause ends: as long after
+    // the landing as the flight was out.
+    assert!(story.ledger.stirs(5_000));
+    assert!(!story.ledger.ready(5_000));
+    assert_eq!(story.ledger.pause_us(5_000), Some(3_000));
     assert_eq!(story.depart(), Vec::<String>::new());
     for _ in 0..8 {
         story.credit("back", 1);
-        assert!(!story.ledger.stirs(1_000));
+        assert!(!story.ledger.stirs(5_000));
     }
     story.credit("the last of so few", 1);
-    assert!(story.ledger.stirs(1_000));
-    assert_eq!(story.ledger.pause_us(1_000), None);
+    assert!(story.ledger.stirs(5_000));
+    assert_eq!(story.ledger.pause_us(5_000), None);
     assert_eq!(story.depart(), ["lote"]);
     story.land(&lote(&[1; 10]));
     story.credit("alone", 1);
