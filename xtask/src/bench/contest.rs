@@ -203,6 +203,7 @@ pub(super) fn drive(
         let plan = Plan {
             ramp: hold / 4,
             hold,
+            scale: bench.times.unwrap_or(1).into(),
             seed: (round * stretches + stretch).into(),
             ..Plan::default()
         };

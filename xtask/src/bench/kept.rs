@@ -244,6 +244,7 @@ mod tests {
             seconds,
             generator_threads: 1,
             awake: false,
+            times: 1,
             records: vec![record],
             contests: Vec::new(),
             previous: None,

@@ -123,6 +123,11 @@ pub struct Bench {
     /// Without the CPU and memory limits of docker-compose.yml
     #[arg(long)]
     no_limits: bool,
+    /// With --contest, so many times its rates: what is between that load and saturation
+    #[arg(long, requires = "contest", value_name = "TIMES",
+          value_parser = clap::value_parser!(u32).range(1..=20))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    times: Option<u32>,
     /// With --contest, CPUs that do not sleep: a process that gives way to all others is on each,
     /// so that a virtual machine's neighbours make less of the tails. Needs root
     #[arg(long, requires = "contest")]

@@ -39,6 +39,8 @@ pub(super) struct Run {
     pub generator_threads: u32,
     /// Its CPUs did not sleep meanwhile.
     pub awake: bool,
+    /// Times the contest's rates, where they are what is driven.
+    pub times: u32,
     pub records: Vec<Record>,
     pub contests: Vec<Contest>,
     /// The latest run before with the same settings.
@@ -192,6 +194,7 @@ impl Run {
             seconds: bench.seconds,
             generator_threads: bench.threads,
             awake: bench.awake,
+            times: bench.times.unwrap_or(1),
             records,
             contests,
             previous: None,

@@ -89,9 +89,13 @@ fn facts(run: &Run) -> String {
         (
             "load",
             match contest {
-                Some(_) => "the contest's, an open model, a connection for each request; in \
-                            stretches of at most 5 s"
-                    .to_owned(),
+                Some(_) => format!(
+                    "{}, an open model, a connection for each request; in stretches of at most 5 s",
+                    match run.times {
+                        1 => "the contest's".to_owned(),
+                        times => format!("the contest's {times} times over"),
+                    }
+                ),
                 None => format!("{}, closed loop, {} s a level", run.mix, run.seconds),
             },
         ),

@@ -97,7 +97,7 @@ fn latencies(name: &str, all: &[&Contest]) -> String {
         let (least, most) = spread(p99());
         let _ = writeln!(
             text,
-            "{name:<24}{label:<10}{:>8.2}{:>8.2}{:>8.2}{:>17}{:>8.2}{:>8.2}",
+            "{name:<23} {label:<10}{:>8.2}{:>8.2}{:>8.2}{:>17}{:>8.2}{:>8.2}",
             median(of(|latency| latency.p50)),
             median(of(|latency| latency.p90)),
             median(p99()),

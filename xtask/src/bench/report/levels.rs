@@ -135,7 +135,7 @@ pub(super) fn services(run: &Run) -> String {
             let share = share.map(|share| format!("{share:.1}%"));
             let _ = writeln!(
                 text,
-                "{:>5}  {:<24}{:<12}{:>15}{:>8}{:>8}{:>11}{:>10}{:>10}",
+                "{:>5}  {:<23} {:<12}{:>15}{:>8}{:>8}{:>11}{:>10}{:>10}",
                 rounds.connections,
                 rounds.variant,
                 name,
