@@ -12,8 +12,8 @@
 //!    than half of it, as long after its landing as it was out, and `PAUSE_US` at most.
 //! 5. So in a server that was idle nobody waits: the last departure is long ago.
 //!
-//! (A pause that were over before a slow flight is back would be none: half of the crowd would fly
-//! while the other half is on its way, and the two never meet.)
+//! (A pause that ends before a slow flight is back is none: half of the crowd would fly while the
+//! other half is on its way, and the two would never meet.)
 
 /// A crowd of at least so many may wait. Each worker has its own: connections behind two replicas
 /// are about half as many in each.
