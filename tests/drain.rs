@@ -57,6 +57,16 @@ fn check_in_flight(driver: Driver, signal: Signal) {
         pipelined
             .send((0..PIPELINED).flat_map(credit).collect::<Vec<u8>>())
             .unwrap();
+        let mut mixed = connect();
+        mixed
+            .send(
+                [
+                    common::transacao(1, "c", 1, "mixed"),
+                    common::get("/healthz"),
+                ]
+                .concat(),
+            )
+            .unwrap();
         wait_for_session(postgres, "wait_event_type = 'Lock'");
 
         replica.signal(signal);
@@ -83,6 +93,10 @@ fn check_in_flight(driver: Driver, signal: Signal) {
             assert_eq!(response.status, 200, "{response:?}");
         }
         assert_closing(responses.last().unwrap());
+        let response = mixed.receive().unwrap();
+        assert_eq!(response.status, 200, "{response:?}");
+        assert_closing(&response);
+        assert_eq!(mixed.receive_end().unwrap(), b"", "nothing behind a close");
         lock.join().unwrap();
     });
     for unused in [&mut idle, &mut silent] {
@@ -97,8 +111,44 @@ fn check_in_flight(driver: Driver, signal: Signal) {
     let saldos = "SELECT string_agg(saldo::text, ' ' ORDER BY id) FROM banco.clientes WHERE id < 3";
     assert_eq!(
         postgres.psql(saldos).unwrap(),
-        format!("{} 1", CREDITS + PIPELINED)
+        format!("{} 1", CREDITS + PIPELINED + 1)
     );
+}
+
+#[test]
+fn who_always_has_something_under_way_is_let_go() {
+    under_both(check_never_settled, [Signal::TERM, Signal::TERM]);
+}
+
+/// Sends on without waiting for an answer, while another thread reads them.
+fn check_never_settled(driver: Driver, signal: Signal) {
+    let postgres = bank();
+    let mut replica = start(&postgres, driver);
+    let mut client = Client::connect(replica.peer()).unwrap();
+    let mut sender = client.try_clone().unwrap();
+    let mut answered = 0;
+    std::thread::scope(|scope| {
+        // Until the connection is closed.
+        scope.spawn(move || {
+            let credit = |n: i64| common::transacao(1, "c", 1, &n.to_string());
+            (0..).try_for_each(|n| sender.send(credit(n)))
+        });
+        loop {
+            let response = client.receive().unwrap();
+            assert_eq!(response.status, 200, "{response:?}");
+            answered += 1;
+            if response.field("connection") == Some("close") {
+                break;
+            }
+            if answered == 100 {
+                replica.signal(signal);
+            }
+        }
+    });
+    let status = replica.wait();
+    assert!(status.success(), "{status}:\n{}", replica.log());
+    let saldo = "SELECT saldo FROM banco.clientes WHERE id = 1";
+    assert_eq!(postgres.psql(saldo).unwrap(), answered.to_string());
 }
 
 #[test]

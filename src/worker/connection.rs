@@ -119,24 +119,25 @@ async fn read_half(worker: &Worker, exchange: &Rc<Exchange>, mut reader: impl As
         // A panic here is this connection's own affair: 500, and close.
         let step = fault::contained(|| input.step(worker, exchange));
         match step.unwrap_or(Step::Answer(Local::refusal(Status::INTERNAL, input.came()))) {
+            // Else whoever always asks again before the last answer would never see an end.
+            Step::Read if worker.draining() && !exchange.settled() => {
+                wait(exchange, || exchange.settled()).await;
+            }
             Step::Read => match input.read(worker, exchange, &mut reader).await {
                 Came::Bytes => {}
                 Came::Nothing => exchange.close_to_requests(),
                 Came::TooLate => {
-                    wait(exchange, || exchange.settled()).await;
                     let refusal = Local::refusal(Status::REQUEST_TIMEOUT, input.came());
-                    answer(worker, exchange, &refusal);
+                    answer(worker, exchange, &refusal).await;
                 }
                 Came::Reset => exchange.sever(),
             },
             Step::Wait => {
-                wait(exchange, || exchange.open_to_requests()).await;
+                wait(exchange, || exchange.has_room()).await;
                 input.now_us = worker.now_us();
             }
             Step::Answer(local) => {
-                // Answers leave in the order of their requests.
-                wait(exchange, || exchange.settled()).await;
-                answer(worker, exchange, &local);
+                answer(worker, exchange, &local).await;
                 if input.start < input.bytes.len() {
                     input.now_us = worker.now_us();
                 }
@@ -148,8 +149,13 @@ async fn read_half(worker: &Worker, exchange: &Rc<Exchange>, mut reader: impl As
     linger(worker, exchange, reader).await;
 }
 
-/// Appends an answer; a panic in it leaves the connection without one, and closes it.
-fn answer(worker: &Worker, exchange: &Exchange, local: &Local) {
+/// Appends an answer behind those of the requests before it, or none where a drain has closed with
+/// one of them; a panic in it leaves the connection without one, and closes it.
+async fn answer(worker: &Worker, exchange: &Exchange, local: &Local) {
+    wait(exchange, || exchange.settled()).await;
+    if exchange.closed_to_requests() {
+        return;
+    }
     if fault::contained(|| worker.answer_locally(exchange, local)).is_none() {
         exchange.sever();
     }
@@ -248,7 +254,7 @@ impl Input {
     fn step(&mut self, worker: &Worker, exchange: &Rc<Exchange>) -> Step {
         let (came, came_ms) = (self.came(), self.came_ms());
         while self.start < self.bytes.len() {
-            if !exchange.open_to_requests() {
+            if !exchange.has_room() {
                 return Step::Wait;
             }
             let request = match self.decoder.decode(&mut self.bytes, self.start) {

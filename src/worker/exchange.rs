@@ -105,8 +105,8 @@ impl Exchange {
         self.pending.get() == 0
     }
 
-    /// Whether the next request may be decoded now.
-    pub(super) fn open_to_requests(&self) -> bool {
+    /// Whether the next request may be decoded now, or only once something is answered or written.
+    pub(super) fn has_room(&self) -> bool {
         self.pending.get() < limits::CONNECTION_OPERATIONS_MAX
             && !self.extrato_pending.get()
             && self.out.borrow().bytes.len() < limits::WRITE_BYTES_MAX
