@@ -79,7 +79,7 @@ pub enum Answer<'a> {
     NoCliente,
     /// The extrato as JSON.
     Extrato(&'a [u8]),
-    /// Not applied, and it never will be: the database is away or its time is over.
+    /// Not applied, and it never will be: the database is away or refused it, or its time is over.
     Unavailable,
     /// It left for the database, and the outcome could not be learned: it may have been applied.
     Unknown,
@@ -268,9 +268,10 @@ impl<T> Ledger<T> {
         if !self.flight.close_call() {
             return Ok(Landed::More);
         }
-        let carried = self.flight.carried();
+        // Before what is sent again is among those that wait, too.
+        let (carried, waiting) = (self.flight.carried(), self.queue.len());
         let prepare = self.flight.disembark(&mut self.queue);
-        self.pause.landed(carried, self.queue.len(), now_us);
+        self.pause.landed(carried, waiting, now_us);
         Ok(Landed::Flight { prepare })
     }
 

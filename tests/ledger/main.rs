@@ -322,6 +322,17 @@ fn after_a_crowd_a_flight_waits_to_be_filled() {
 }
 
 #[test]
+fn who_is_sent_again_counts_once_in_the_crowd() {
+    let mut story = Story::with_pause(5_000);
+    for _ in 0..8 {
+        story.credit("one of a crowd", 1);
+    }
+    assert_eq!(story.depart(), ["lote"]);
+    story.land(&error("26000"));
+    assert_eq!(story.depart(), ["lote"], "all of the crowd wait already");
+}
+
+#[test]
 fn a_full_queue_is_not_waited_to_grow() {
     let mut story = Story::with_queue(6, 5_000);
     let fill = |story: &mut Story| {
