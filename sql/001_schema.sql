@@ -7,6 +7,18 @@
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 
+-- In SQL_ASCII a character would be a byte, and others lack characters: one such descricao would
+-- fail, and with it all transacoes of the same call.
+DO $$
+BEGIN
+    IF current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE EXCEPTION 'the database''s encoding is %, and descricoes are UTF-8',
+            current_setting('server_encoding')
+            USING HINT = 'Make one with ENCODING ''UTF8'' TEMPLATE template0.';
+    END IF;
+END
+$$;
+
 CREATE SCHEMA IF NOT EXISTS banco;
 
 -- Bare names work by hand, in sessions to come and in this one. The server and the procedures

@@ -131,6 +131,12 @@ fn logins_that_fail() {
         "",
     );
     check("starting up", TCP, &[fatal("57P03")], "FATAL 57P03: no", "");
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let parameter = format!("server_encoding\0{encoding}\0");
+        let ascii = message(b'S', parameter.as_bytes());
+        let want = format!("the database's encoding is {encoding}, and descricoes are UTF-8");
+        check("encoding", TCP, &[ok(), ascii], &want, "");
+    }
     let late = [ok(), settled(), fatal("57P01")];
     check("going down", TCP, &late, "FATAL 57P01: no", "CPDCPDS");
     for (kind, name) in [(2, "Kerberos"), (6, "SCM"), (7, "GSSAPI"), (9, "SSPI")] {

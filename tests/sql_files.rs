@@ -56,6 +56,8 @@ fn offences(words: &[String]) -> Vec<String> {
                 "nothing",
                 "$$ begin execute format",
                 "$$ begin create domain",
+                // Says that a database has another encoding than UTF8, and stops there.
+                "$$ begin if current_setting 'server_encoding' <> 'utf8' then raise exception '",
                 // Says that a bank is an old one, and stops there.
                 "$$ begin if select relkind from pg_class where oid = to_regclass \
                  'banco.transacoes' = 'r' then raise exception '",
@@ -118,6 +120,16 @@ fn the_reader_of_sql_finds_what_it_looks_for() {
         ("DELETE FROM banco.lotes WHERE id < 10", true),
         ("DELETE FROM banco.transacoes WHERE n < 10", true),
         ("DELETE FROM banco.clientes", true),
+        (
+            "DO $$ BEGIN IF current_setting('server_encoding') <> 'UTF8' THEN \
+             RAISE EXCEPTION 'no'; END IF; END $$",
+            false,
+        ),
+        (
+            "DO $$ BEGIN IF current_setting('server_encoding') <> 'UTF8' THEN \
+             PERFORM 1; END IF; END $$",
+            true,
+        ),
         (
             "WITH x AS (DELETE FROM banco.lotes RETURNING *) SELECT 1",
             true,

@@ -132,6 +132,12 @@ pub enum HandshakeError {
     /// The server did not prove that it knows the password, or broke SCRAM (RFC 5802).
     #[error("SCRAM with PostgreSQL failed: {0}; is it the right server?")]
     Scram(String),
+    /// The database's encoding is another one than UTF8.
+    #[error(
+        "the database's encoding is {0}, and descricoes are UTF-8: make one by CREATE DATABASE \
+         ... ENCODING 'UTF8' TEMPLATE template0, and run sql/ on it"
+    )]
+    Encoding(String),
     /// The database lacks what a statement needs, or has another form of it.
     #[error(
         "the database's schema does not fit: {what}; run on it, in this order: {}",
@@ -165,6 +171,7 @@ impl HandshakeError {
             | HandshakeError::Cleartext
             | HandshakeError::Method(_)
             | HandshakeError::Scram(_)
+            | HandshakeError::Encoding(_)
             | HandshakeError::Schema { .. }
             | HandshakeError::Protocol(_) => true,
         }

@@ -140,7 +140,7 @@ impl<'t> Handshake<'t> {
             }
             (state, Message::NoticeResponse(_) | Message::NotificationResponse(_)) => Ok(state),
             (state, Message::ParameterStatus(body)) => {
-                self.take_parameter(&body);
+                self.take_parameter(&body)?;
                 Ok(state)
             }
             (State::Parameters, Message::BackendKeyData(body)) => {
@@ -240,10 +240,20 @@ impl<'t> Handshake<'t> {
             .ok_or(HandshakeError::PasswordMissing)
     }
 
-    fn take_parameter(&mut self, body: &ParameterStatusBody) {
-        if let (Ok("server_version"), Ok(value)) = (body.name(), body.value()) {
-            value.clone_into(&mut self.backend.server_version);
+    fn take_parameter(&mut self, body: &ParameterStatusBody) -> Result<(), HandshakeError> {
+        match (body.name(), body.value()) {
+            (Ok("server_version"), Ok(value)) => {
+                value.clone_into(&mut self.backend.server_version);
+            }
+            // In another one a character may be several, or none that it has: a descricao would
+            // be an error, and with it all that is in the same call.
+            (Ok("server_encoding"), Ok(value)) if value != "UTF8" => {
+                let shown = value.escape_debug().take(100).collect();
+                return Err(HandshakeError::Encoding(shown));
+            }
+            _ => {}
         }
+        Ok(())
     }
 }
 

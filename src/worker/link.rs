@@ -20,7 +20,6 @@ use std::time::Duration;
 
 /// Startup parameters of every session (PostgreSQL chapter 20).
 const SETTINGS: &[(&str, &str)] = &[
-    ("client_encoding", "UTF8"),
     // A backend whose frontend is gone must not hold its locks for long.
     ("statement_timeout", STATEMENT_TIMEOUT),
     // Planned once at Parse; five custom plans a session would be wasted.

@@ -31,9 +31,11 @@ pub fn ok() -> Vec<u8> {
 /// What follows the login, until the first ReadyForQuery.
 pub fn settled() -> Vec<u8> {
     let version = message(b'S', b"server_version\x0015.8 (Debian)\0");
+    let encoding = message(b'S', b"server_encoding\0UTF8\0");
     [
         status(),
         version,
+        encoding,
         notice(),
         message(b'K', b"\0\0\x01\x02\0\0\0\x09"),
         ready(),
