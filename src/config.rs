@@ -87,7 +87,7 @@ struct Arguments {
     pause_us: u64,
 
     /// Operations in one flight at most; 1 is a server that batches nothing, to compare with
-    #[arg(long, env = "FLIGHT_MAX", value_name = "N", value_parser = queued)]
+    #[arg(long, env = "FLIGHT_MAX", value_name = "N", value_parser = flown)]
     flight_max: Option<usize>,
 
     /// What is logged, to standard error: error, warn, info or debug
@@ -160,7 +160,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// Operations that may wait in one worker.
     pub queue_max: usize,
-    /// Under saturation a flight leaves so long after the last one at the latest, in µs.
+    /// Under saturation a flight waits so long after the last one left to be filled, or after a
+    /// slow one is back at most, in µs; 0 is never.
     pub pause_us: u64,
     /// Operations in one flight at most, if not as many as its procedures take.
     pub flight_max: Option<usize>,
@@ -236,7 +237,7 @@ pub fn read() -> Result<Command, String> {
          for example postgres://user:password@127.0.0.1:5432/database",
         )?;
     let password = password::choose(
-        std::env::var("PGPASSWORD").ok(),
+        std::env::var_os("PGPASSWORD"),
         std::env::var_os("PGPASSWORD_FILE"),
     )?;
     let database = Target::parse(url, password.as_deref())
@@ -311,6 +312,10 @@ fn connections(text: &str) -> Result<usize, String> {
 
 fn queued(text: &str) -> Result<usize, String> {
     from_one_to(limits::QUEUE_SETTABLE_MAX, text)
+}
+
+fn flown(text: &str) -> Result<usize, String> {
+    from_one_to(limits::FLIGHT_TRANSACOES_MAX, text)
 }
 
 fn from_one_to(max: usize, text: &str) -> Result<usize, String> {

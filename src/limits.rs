@@ -29,13 +29,20 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 /// Connections beyond the limit that are seen off at the same time, each for a second at most;
 /// one more gets its 503 and is closed without waiting for its end.
 pub const REFUSED_CONNECTIONS_MAX: usize = 64;
+/// Descriptors of a worker that are no connection of a client's: those it sees off, the admin's,
+/// and less than 48 for its listeners, session, lookups and I/O driver.
+pub const OTHER_DESCRIPTORS: usize = ADMIN_CONNECTIONS_MAX + REFUSED_CONNECTIONS_MAX + 48;
 /// Reads, or accepts, that found something at once, one after the other, before others have
 /// their turn: under epoll a peer that never pauses would be served alone.
 pub const AT_ONCE_MAX: u32 = 16;
 /// The turn of the others, the shortest that the timers know.
 pub const TURN_MS: u64 = 1;
-/// Operations that wait in one worker's queue (default of `MAX_QUEUE`); one more gets 503.
+/// Operations that wait in one worker's queue (default of `MAX_QUEUE`); one more gets 503. What
+/// one flight has to send again waits beyond that.
 pub const QUEUE_MAX: usize = 8192;
+/// Lookups of a host's name that one worker has under way, those that nobody waits for any more
+/// among them: a resolver that hangs holds a thread for each.
+pub const LOOKUPS_MAX: usize = 2;
 /// What `MAX_QUEUE` may be set to.
 pub const QUEUE_SETTABLE_MAX: usize = 1 << 20;
 /// What `MAX_CONNECTIONS` may be set to.

@@ -75,6 +75,7 @@ fn a_bad_setting_stops_the_start_with_a_sentence() {
         ("LISTEN", "8080"), ("LISTEN", "unix:relative"), ("LISTEN", "127.0.0.1:65536"),
         ("LISTEN", "unix:"), ("ADMIN_LISTEN", "here"),
         ("MAX_CONNECTIONS", "0"), ("MAX_CONNECTIONS", "all"), ("MAX_QUEUE", "0"),
+        ("FLIGHT_MAX", "0"), ("FLIGHT_MAX", "1025"),
         ("LOG", "loud"), ("LOG_FORMAT", "xml"), ("SLOW_MS", "-1"), ("SLOW_MS", "600001"),
         url(""), url("http://localhost"), url("postgresql://crebito@h:65536/crebito"),
         url("postgresql://crebito@h/crebito?sslmode=require"),

@@ -2,6 +2,7 @@
 //! as Docker's secrets and systemd's credentials are.
 
 use crate::limits;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -10,12 +11,15 @@ use std::path::Path;
 /// there. An empty variable is one that is not set.
 ///
 /// # Errors
-/// Both are set, or the file holds no password. A sentence without any secret.
+/// Both are set, the first is no text, or the file holds no password. A sentence without any
+/// secret.
 pub(super) fn choose(
-    password: Option<String>,
+    password: Option<OsString>,
     file: Option<impl AsRef<Path>>,
 ) -> Result<Option<String>, String> {
     let password = password.filter(|password| !password.is_empty());
+    let password = password.map(OsString::into_string).transpose();
+    let password = password.map_err(|_| "PGPASSWORD is not UTF-8")?;
     let file = file.filter(|file| !file.as_ref().as_os_str().is_empty());
     match (password, file) {
         (Some(_), Some(_)) => {
@@ -88,15 +92,19 @@ mod tests {
 
     #[test]
     fn one_of_both_is_set_and_empty_is_not() {
-        let some = |text: &str| Some(text.to_owned());
+        use std::os::unix::ffi::OsStringExt;
+        let some = |text: &str| Some(OsString::from(text));
         let nowhere = Path::new("/nowhere/secret");
         assert_eq!(choose(None, None::<&Path>), Ok(None));
-        assert_eq!(choose(some("a"), None::<&Path>), Ok(some("a")));
-        assert_eq!(choose(some("a"), Some("")), Ok(some("a")));
+        assert_eq!(choose(some("a"), None::<&Path>), Ok(Some("a".into())));
+        assert_eq!(choose(some("a"), Some("")), Ok(Some("a".into())));
         assert_eq!(choose(some(""), Some("")), Ok(None));
         let both = choose(some("secret"), Some(nowhere)).unwrap_err();
         assert!(both.contains("both") && !both.contains("secret:"), "{both}");
         let missing = choose(some(""), Some(nowhere)).unwrap_err();
         assert!(missing.contains("/nowhere/secret"), "{missing}");
+        let latin1 = Some(OsString::from_vec(b"se\xf1ha".to_vec()));
+        let said = choose(latin1, None::<&Path>).unwrap_err();
+        assert_eq!(said, "PGPASSWORD is not UTF-8");
     }
 }

@@ -43,9 +43,16 @@ impl Signals {
 }
 
 /// Waits for the byte that says that the drain begins.
-pub(super) async fn hear(worker: Rc<Worker>, told: UnixStream) {
-    if let Ok(mut told) = resolve::from_std(told) {
-        let _ = told.read(vec![0; 1]).await;
+///
+/// # Errors
+/// It cannot be heard: the worker would never end, or end unasked.
+pub(super) async fn hear(worker: Rc<Worker>, told: UnixStream) -> io::Result<()> {
+    let (read, _) = resolve::from_std(told)?.read(vec![0; 1]).await;
+    match read? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => {
+            worker.begin_drain();
+            Ok(())
+        }
     }
-    worker.begin_drain();
 }

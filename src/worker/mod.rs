@@ -46,7 +46,12 @@ const STACK_BYTES: usize = 1024 * 1024;
 pub fn serve(settings: &Settings) -> Result<(), String> {
     let signals =
         Signals::watch().map_err(|error| format!("signals cannot be watched: {error}"))?;
-    raise_descriptor_limit();
+    let mut settings = settings.clone();
+    let descriptors = raise_descriptor_limit();
+    let connections_max = connections_that_fit(descriptors, settings.workers);
+    let lowered = connections_max < settings.connections_max;
+    settings.connections_max = settings.connections_max.min(connections_max);
+    let settings = &settings;
     let choice = driver::choose(settings.io_driver)?;
     let bound = bind_all(settings)?;
     METRICS.note_build(&settings.revision);
@@ -58,6 +63,10 @@ pub fn serve(settings: &Settings) -> Result<(), String> {
     log_start(settings, &choice, sched_policy);
     if let Err(error) = scheduled {
         log::warn!(error:%; "SCHED_BATCH is refused");
+    }
+    if lowered {
+        let max_connections = settings.connections_max;
+        log::warn!(max_connections, descriptors; "MAX_CONNECTIONS is lowered to fit ulimit -n");
     }
     warn_of_plain_link(settings);
     let mut threads = Vec::new();
@@ -108,6 +117,7 @@ pub fn check(settings: &Settings) -> Result<String, String> {
 /// The settings in force. (A target shows no password.)
 fn log_start(settings: &Settings, choice: &Choice, sched_policy: SchedPolicy) {
     let admin_listen = settings.admin_listen.as_ref().map(ToString::to_string);
+    let flight_max = settings.flight_max.map(|operations| operations.to_string());
     let slow_ms = settings.slow_ms.map(|ms| ms.to_string());
     log::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -121,7 +131,7 @@ fn log_start(settings: &Settings, choice: &Choice, sched_policy: SchedPolicy) {
         max_connections = settings.connections_max,
         max_queue = settings.queue_max,
         pause_us = settings.pause_us,
-        flight_max = settings.flight_max.unwrap_or(limits::FLIGHT_TRANSACOES_MAX),
+        flight_max = flight_max.as_deref().unwrap_or("off"),
         slow_ms = slow_ms.as_deref().unwrap_or("off"),
         log:% = settings.log,
         log_format = settings.log_format.as_str(),
@@ -187,7 +197,13 @@ fn run_worker(
                 }
             }));
         }
-        monoio::spawn(drain::hear(Rc::clone(&worker), told));
+        let hearing = drain::hear(Rc::clone(&worker), told);
+        monoio::spawn(fault::vital_task("drain", async move {
+            if let Err(error) = hearing.await {
+                log::error!(worker = index, error:%; "the signal to drain cannot be heard");
+                std::process::exit(fault::EXIT_STATUS);
+            }
+        }));
         while !worker.drained() {
             monoio::time::sleep(Duration::from_millis(limits::TICK_MS)).await;
             fault::vital("ledger", || worker.tick());
@@ -197,8 +213,8 @@ fn run_worker(
     std::mem::forget(runtime);
 }
 
-/// As many descriptors as the hard limit allows.
-fn raise_descriptor_limit() {
+/// As many descriptors as the hard limit allows; returns how many those are.
+fn raise_descriptor_limit() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(
@@ -208,4 +224,27 @@ fn raise_descriptor_limit() {
             maximum: limit.maximum,
         },
     );
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Connections of one worker for which there are descriptors, 1 at the least. With none left over
+/// nobody could be told that there is no room, nor a session be opened again.
+fn connections_that_fit(descriptors: u64, workers: usize) -> usize {
+    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    let of_one = descriptors / workers.max(1);
+    of_one.saturating_sub(limits::OTHER_DESCRIPTORS).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_descriptors_for_all_else() {
+        let other = limits::OTHER_DESCRIPTORS;
+        assert_eq!(connections_that_fit(u64::MAX, 1), usize::MAX - other);
+        assert_eq!(connections_that_fit(1024, 1), 1024 - other);
+        assert_eq!(connections_that_fit(1025, 2), 512 - other);
+        assert_eq!(connections_that_fit(64, 1), 1);
+    }
 }
