@@ -17,7 +17,7 @@ use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, Split};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
@@ -71,23 +71,31 @@ pub(super) async fn keep(worker: Rc<Worker>) {
     let mut failures = Repeats::default();
     let mut backoff = Backoff::new(u64::from(std::process::id()) << 16 | worker.index as u64);
     loop {
-        let opened = Cell::new(false);
+        let opened = Cell::new(None);
         let error = attempt(&worker, &opened).await;
         worker.session_lost();
         let (index, text) = (worker.index, error.to_string());
-        if opened.get() {
-            log::warn!(worker = index, database:% = target, error = text; "the session broke");
+        // One that breaks as soon as it is up is no better than none.
+        if opened
+            .get()
+            .is_some_and(|since: Instant| since.elapsed() >= SETTLED)
+        {
             failures.forget();
             backoff = backoff.reset();
-        } else if let Some(times) = failures.worth_a_line(&text) {
-            log::warn!(worker = index, database:% = target, times, error = text; "no session");
+        }
+        if let Some(times) = failures.worth_a_line(&text) {
+            let what = match opened.get() {
+                Some(_) => "the session broke",
+                None => "no session",
+            };
+            log::warn!(worker = index, database:% = target, times, error = text; "{what}");
         }
         monoio::time::sleep(backoff.next_pause(error.longest_pause_ms())).await;
     }
 }
 
 /// Reaches the database, and flies over the session until it breaks; says why it did.
-async fn attempt(worker: &Rc<Worker>, opened: &Cell<bool>) -> SessionError {
+async fn attempt(worker: &Rc<Worker>, opened: &Cell<Option<Instant>>) -> SessionError {
     let target = &worker.settings.database;
     let deadline = monoio::time::Instant::now() + target.connect_timeout;
     let flown = match link::connect(target, deadline).await {
@@ -102,13 +110,13 @@ async fn fly<S>(
     worker: &Rc<Worker>,
     stream: S,
     deadline: monoio::time::Instant,
-    opened: &Cell<bool>,
+    opened: &Cell<Option<Instant>>,
 ) -> Result<(), SessionError>
 where
     S: AsyncReadRent + AsyncWriteRent + Split + 'static,
 {
     let link = link::shake_hands(&worker.settings.database, stream, deadline).await?;
-    opened.set(true);
+    opened.set(Some(Instant::now()));
     log::info!(
         worker = worker.index,
         database:% = worker.settings.database,
@@ -179,7 +187,7 @@ async fn receive(
     mut input: BytesMut,
 ) -> Result<(), SessionError> {
     let mut replies = ReplyDecoder::default();
-    let mut refused = Repeats::default();
+    let (mut refused, mut stale) = (Repeats::default(), Repeats::default());
     let mut prepare: Option<Prepare> = None;
     loop {
         if let Some(preparing) = &mut prepare
@@ -204,7 +212,11 @@ async fn receive(
                 // Raised for this flight, perhaps, in the moment of its landing.
                 worker.session_overdue.lower();
                 if again {
-                    log::warn!(worker = worker.index; "the statements are prepared again");
+                    // Each flight may need it, where preparing cures nothing.
+                    if let Some(times) = stale.worth_a_line("") {
+                        let index = worker.index;
+                        log::warn!(worker = index, times; "the statements are prepared again");
+                    }
                     traffic.preparing.set(true);
                     let mut fresh = Prepare::new(&STATEMENTS);
                     fresh.begin(&mut traffic.first.borrow_mut());
@@ -262,6 +274,8 @@ impl Backoff {
 }
 
 const FIRST_PAUSE_MS: u64 = 10;
+/// A session that lasted for so long was one: the next pause is the first again.
+const SETTLED: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

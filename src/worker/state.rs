@@ -267,10 +267,12 @@ impl Worker {
         let (left, back) = (self.flight_left.get(), Moment::at_us(back_us));
         let deliver =
             |ticket: &Ticket, answer: Answer<'_>| self.deliver(ticket, answer, left, back);
-        let landed = self.ledger.borrow_mut().land(reply, back_us, deliver)?;
-        if let Landed::Flight { prepare } = landed {
+        let mut ledger = self.ledger.borrow_mut();
+        let waiting = ledger.waiting();
+        let landed = ledger.land(reply, back_us, deliver)?;
+        if landed != Landed::More {
             self.tally.landed(back.us_since(left));
-            if prepare {
+            if ledger.waiting() > waiting {
                 METRICS.ledger.recovered_flights.inc();
             }
         }
