@@ -206,7 +206,7 @@ fn once_is_enough() {
 }
 
 /// sql/ on an old bank says what is to be done, and leaves tables, rows and procedures as they
-/// were, also where somebody goes on with the files that follow.
+/// were, also where somebody goes on with the files that follow; so do check.sql and retention.sql.
 #[test]
 fn sql_leaves_an_old_bank_alone() {
     let bank = old(ROLE, FILL);
@@ -223,6 +223,11 @@ fn sql_leaves_an_old_bank_alone() {
             &format!("SET ROLE {ROLE};\n\\unset ON_ERROR_STOP\n{sql}"),
         );
         assert_eq!(state(&bank), before, "{}", file.display());
+    }
+    for file in ["check.sql", "retention.sql"] {
+        let said = run(&bank, &format!("\\set days 1\n{}", prod_sql(file)));
+        assert!(said.contains(SENTENCE), "{file}: {said}");
+        assert_eq!(state(&bank), before, "{file}");
     }
     let call = "SELECT resultado FROM InsertTransacao(1, 3, 'c', 'goes on')";
     assert_eq!(run(&bank, call), "0");

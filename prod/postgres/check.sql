@@ -12,6 +12,15 @@
 
 -- To see nothing because it could not look would pass for well.
 \set ON_ERROR_STOP on
+\set QUIET on
+DO $$
+BEGIN
+    IF to_regclass('banco.lotes') IS NULL THEN
+        RAISE EXCEPTION 'this bank has no lotes: if it keeps a row per transacao, '
+            'prod/postgres/lotes.sql converts it';
+    END IF;
+END
+$$;
 SELECT CASE WHEN to_regclass('banco.transacoes_apagadas') IS NULL
             THEN '(SELECT NULL::bigint AS cliente_id, 0 AS n, 0 AS saldo)'
             ELSE 'banco.transacoes_apagadas' END AS apagadas \gset

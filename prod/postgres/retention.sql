@@ -1,7 +1,7 @@
 -- Deletes old transacoes, and keeps all that saldo, extrato and n need: of every cliente the last
 -- ten, however old. As the tables' owner:
 --
---     psql -XAt -v ON_ERROR_STOP=1 -v days=365 -f retention.sql
+--     psql -XAtq -v ON_ERROR_STOP=1 -v days=365 -f retention.sql
 --
 -- Back up before: what is deleted here is in the backup alone. Prints how many transacoes went; one
 -- run takes them from 100,000 lotes at most (-v most=...), so run it again until it prints 0. It
@@ -36,6 +36,9 @@ BEGIN
         RAISE EXCEPTION 'say how many days are kept, 0 or more: -v days=365';
     ELSIF current_setting('banco.most') !~ '^[1-9][0-9]{0,8}$' THEN
         RAISE EXCEPTION 'say how many lotes one run may touch, 1 or more: -v most=100000';
+    ELSIF to_regclass('banco.lotes') IS NULL THEN
+        RAISE EXCEPTION 'this bank has no lotes: if it keeps a row per transacao, '
+            'prod/postgres/lotes.sql converts it';
     END IF;
 END
 $$;
