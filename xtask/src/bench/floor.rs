@@ -123,7 +123,7 @@ pub(super) fn start<'a>(
     let floor = Floor::start(variant)?;
     let url = format!("http://{}", floor.front.address);
     if bench.warm_up > 0 {
-        load::drive(bench, &url, 64, bench.warm_up, 1)?;
+        load::drive(bench, (&url, 64, bench.warm_up), 1, variant.mix)?;
     }
     Ok(Box::new(Driven {
         floor,
@@ -137,7 +137,8 @@ impl Levels for Driven {
     fn level(&mut self, bench: &Bench, seed: u32, connections: u32) -> Result<Record, Error> {
         let proxy = self.floor.front.proxy;
         let before = self.floor.seen()?;
-        let load = load::drive(bench, &self.url, connections, bench.seconds, seed)?;
+        let to = (self.url.as_str(), connections, bench.seconds);
+        let load = load::drive(bench, to, seed, self.variant.mix)?;
         let after = self.floor.seen()?;
         if load.statuses.keys().any(|status| *status != 200) {
             return Err(Error::new(format!(

@@ -132,7 +132,7 @@ fn measure(bench: &Bench, variant: &Variant, round: u32, all: u32) -> Result<Rou
 
     let stack = stack(&variant)?;
     let drive = |seconds: u32, seed: u32| -> Result<Load, Error> {
-        let load = load::drive(bench, stack.url(), BUSY, seconds, seed);
+        let load = load::drive(bench, (stack.url(), BUSY, seconds), seed, variant.mix);
         thread::sleep(AFTER);
         load
     };
@@ -193,7 +193,8 @@ fn memory(bench: &Bench, variant: &Variant, all: u32) -> Result<Memory, Error> {
     };
     let (started_kib, _) = resident(&stack)?;
     let address = replica(&stack)?.address;
-    load::drive(bench, &format!("http://{address}"), BUSY, bench.seconds, 1)?;
+    let url = format!("http://{address}");
+    load::drive(bench, (&url, BUSY, bench.seconds), 1, variant.mix)?;
     let (_, busy_kib) = resident(&stack)?;
     stack.kill_replica(0);
     stack.start_replica(0)?;

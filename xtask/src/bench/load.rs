@@ -56,19 +56,17 @@ pub(super) struct Spread {
     pub step: u64,
 }
 
-/// Drives `url` for so many seconds with the contest's five clientes.
+/// Drives `url` for so many seconds with a mix over the contest's five clientes.
 pub(super) fn drive(
     bench: &Bench,
-    url: &str,
-    connections: u32,
-    seconds: u32,
+    (url, connections, seconds): (&str, u32, u32),
     seed: u32,
+    mix: Mix,
 ) -> Result<Load, Error> {
-    let wrk = wrk(bench, connections, seconds, seed)?;
-    run(wrk, url, bench.mix())
+    run(wrk(bench, connections, seconds, seed)?, url, mix)
 }
 
-/// The same with others, and another mix.
+/// The same with other clientes.
 pub(super) fn drive_over(
     bench: &Bench,
     (url, connections, seconds): (&str, u32, u32),

@@ -39,7 +39,7 @@ impl<'a> Driven<'a> {
         round: u32,
     ) -> Result<Box<dyn Levels + 'a>, Error> {
         let (stack, groups) = fresh(variant)?;
-        if bench.mix() == super::Mix::Extratos {
+        if variant.mix == super::Mix::Extratos {
             stack.psql(TEN_EACH)?;
         }
         let ten_each = stack.psql("SELECT count(*) FROM banco.transacoes")?;
@@ -68,7 +68,8 @@ impl<'a> Driven<'a> {
         seconds: u32,
         seed: u32,
     ) -> Result<load::Load, Error> {
-        let load = load::drive(bench, self.stack.url(), connections, seconds, seed)?;
+        let to = (self.stack.url(), connections, seconds);
+        let load = load::drive(bench, to, seed, self.variant.mix)?;
         self.answered += load.applied;
         self.unread_max += u64::from(connections);
         Ok(load)

@@ -171,6 +171,7 @@ impl Bench {
 pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Error> {
     let shipped = |options: Options| -> Result<Variant, Error> {
         Ok(Variant {
+            mix: bench.mix(),
             store: bench.store,
             limited: !bench.no_limits,
             ..Variant::shipped(options)?
@@ -221,7 +222,15 @@ fn changed(bench: &Bench, shipped: &Variant) -> Result<Vec<Variant>, Error> {
         return Err(Error::new(format!("--against {twice} is given twice")));
     }
     let changes = bench.against.iter();
-    changes.map(|change| shipped.changed(change)).collect()
+    let variants = changes.map(|change| shipped.changed(change));
+    let variants: Vec<Variant> = variants.collect::<Result<_, _>>()?;
+    match variants.iter().find(|other| other.mix != shipped.mix) {
+        Some(other) if bench.contest.is_some() => Err(Error::new(format!(
+            "--against {}: the contest's load is always its own mix",
+            other.name
+        ))),
+        _ => Ok(variants),
+    }
 }
 
 /// What is driven level by level, and stands by while another one is.

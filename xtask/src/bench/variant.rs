@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use yaml_rust2::{Yaml, YamlLoader};
 
+use super::Mix;
 use super::record::SHIPPED;
 use crate::checkout::checkout;
 use crate::compose::{Limits, check_sum, thousandths};
@@ -49,8 +50,8 @@ impl Store {
 /// What [`Variant::changed`] takes.
 pub(super) const CHANGES: &str = "driver=auto|io_uring|epoll, sockets=unix|tcp, \
     store=durable|relaxed|reckless, proxy=http|stream, limits=none, cpus=NGINX/REPLICA/DB, \
-    crebito=FILE, nginx.conf=FILE, postgres.SETTING=VALUE, or a variable of the replicas such as \
-    PAUSE_US=0";
+    mix=contest|writes|creditos|extratos, crebito=FILE, nginx.conf=FILE, \
+    postgres.SETTING=VALUE, or a variable of the replicas such as PAUSE_US=0";
 
 /// One stack to be measured.
 #[derive(Clone, Debug)]
@@ -59,6 +60,8 @@ pub struct Variant {
     pub name: String,
     /// The stack, without groups.
     pub options: Options,
+    /// What it is asked under a closed loop.
+    pub mix: Mix,
     /// How durable.
     pub store: Store,
     /// Within docker-compose.yml's limits.
@@ -75,6 +78,7 @@ impl Variant {
     pub(super) fn shipped(options: Options) -> Result<Variant, Error> {
         Ok(Variant {
             name: SHIPPED.to_owned(),
+            mix: Mix::Contest,
             store: Store::Durable,
             limited: true,
             shares: shares(options.proxy)?,
@@ -111,6 +115,7 @@ impl Variant {
             "driver" => self.options.driver = parsed::<Driver>(change, value)?,
             "sockets" => self.options.sockets = parsed::<Sockets>(change, value)?,
             "store" => self.store = parsed::<Store>(change, value)?,
+            "mix" => self.mix = parsed::<Mix>(change, value)?,
             "limits" if value == "none" => self.limited = false,
             "proxy" => {
                 self.options.proxy = parsed::<Proxy>(change, value)?;
@@ -238,6 +243,7 @@ mod tests {
         let reckless = shipped.changed("store=reckless").unwrap();
         assert_eq!(reckless.store, Store::Reckless);
         assert_eq!(reckless.stack_options().postgres_settings.len(), 3);
+        assert_eq!(shipped.changed("mix=extratos").unwrap().mix, Mix::Extratos);
         let paused = shipped.changed("PAUSE_US=0").unwrap();
         assert_eq!(
             paused.options.env,
@@ -277,6 +283,7 @@ mod tests {
             "store=safe",
             "speed=more",
             "limits=many",
+            "mix=none",
         ] {
             let error = shipped.changed(wrong).unwrap_err().to_string();
             assert!(error.ends_with(CHANGES), "{error}");

@@ -196,14 +196,19 @@ impl Turn<'_> {
         let url = self.running.url();
         if bench.warm_up > 0 {
             let connections = bench.connections.iter().copied().max().unwrap_or(1).min(64);
-            load::drive(bench, &url, connections, bench.warm_up, 1)?;
+            load::drive(bench, (&url, connections, bench.warm_up), 1, bench.mix())?;
             thread::sleep(measure::AFTER);
         }
         for (level, &connections) in (2..).zip(&bench.connections) {
             say(format_args!("    {connections} connections"));
             let rows = self.counted()?;
             let before = self.running.seen()?;
-            let load = load::drive(bench, &url, connections, bench.seconds, level)?;
+            let load = load::drive(
+                bench,
+                (&url, connections, bench.seconds),
+                level,
+                bench.mix(),
+            )?;
             let after = self.running.seen()?;
             thread::sleep(measure::AFTER);
             let name = format!("{connections} connections");
