@@ -24,6 +24,11 @@ pub const EXTRATO_ROWS_MAX: usize = 10;
 pub const CONNECTION_OPERATIONS_MAX: usize = 64;
 /// Connections of one worker (default of `MAX_CONNECTIONS`); one more gets 503 and is closed.
 pub const CONNECTIONS_MAX: usize = 4096;
+/// Connections of a TCP listener that the kernel completes before they are accepted.
+pub const BACKLOG: i32 = 4096;
+/// Bytes in the path of a listener's Unix socket: `sun_path` is 108, a NUL among them (unix(7)),
+/// and a worker's number takes some.
+pub const LISTEN_PATH_BYTES_MAX: usize = 100;
 /// Connections to the admin address.
 pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 /// Connections beyond the limit that are seen off at the same time, each for a second at most;
@@ -88,6 +93,8 @@ pub const WRITE_BYTES: usize = 2 * 1024;
 /// Write buffers that a worker keeps for the next answers: above the connections that have an
 /// answer on its way at the same moment nothing is gained.
 pub const SPARE_BUFFERS_MAX: usize = 1024;
+/// Room that is made for PostgreSQL's replies before each read.
+pub const REPLIES_READ_BYTES: usize = 8 * 1024;
 /// A PostgreSQL message longer than this ends the session.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A call's reply, all its messages together, longer than this ends the session.
@@ -128,6 +135,8 @@ pub const DRAIN_CLOSING_MS: u64 = 20;
 pub const DRAIN_IDLE_MS: u64 = 3_000;
 /// The process ends within this of the signal.
 pub const DRAIN_MS: u64 = 10_000;
+/// Of that, so much is kept for the way out.
+pub const DRAIN_EXIT_MS: u64 = 500;
 
 const _: () = assert!(PROXIED_CONNECTION_BYTES_MAX < CONNECTION_BYTES_MAX);
 const _: () = assert!(CHUNK_LINE_BYTES_MAX < BODY_BYTES_MAX);
@@ -143,4 +152,4 @@ const _: () = assert!(2 * TICK_MS < OPERATION_MS && OPERATION_MS < REQUEST_MS);
 const _: () = assert!(RECONNECT_MS_MAX <= REFUSED_MS_MAX && REFUSED_MS_MAX < OPERATION_MS);
 const _: () = assert!(STATEMENT_MS < OPERATION_MS && OPERATION_MS < FLIGHT_MS);
 const _: () = assert!(DRAIN_ACCEPT_MS < DRAIN_IDLE_MS && DRAIN_IDLE_MS < DRAIN_MS);
-const _: () = assert!(OPERATION_MS + DRAIN_IDLE_MS < DRAIN_MS);
+const _: () = assert!(OPERATION_MS + DRAIN_IDLE_MS < DRAIN_MS - DRAIN_EXIT_MS);

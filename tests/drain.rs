@@ -86,17 +86,7 @@ fn check_in_flight(driver: Driver, signal: Signal) {
             assert_closing(&response);
             assert_eq!(client.receive_end().unwrap(), b"");
         }
-        // Whose requests were all taken gets all answers; the last one closes.
-        let receive = |_| pipelined.receive().unwrap();
-        let responses: Vec<Response> = (0..PIPELINED).map(receive).collect();
-        for response in &responses {
-            assert_eq!(response.status, 200, "{response:?}");
-        }
-        assert_closing(responses.last().unwrap());
-        let response = mixed.receive().unwrap();
-        assert_eq!(response.status, 200, "{response:?}");
-        assert_closing(&response);
-        assert_eq!(mixed.receive_end().unwrap(), b"", "nothing behind a close");
+        check_last_closes(&mut pipelined, &mut mixed);
         lock.join().unwrap();
     });
     for unused in [&mut idle, &mut silent] {
@@ -113,6 +103,20 @@ fn check_in_flight(driver: Driver, signal: Signal) {
         postgres.psql(saldos).unwrap(),
         format!("{} 1", CREDITS + PIPELINED + 1)
     );
+}
+
+/// Whose requests were all taken gets all answers; the last one closes, and nothing follows it.
+fn check_last_closes(pipelined: &mut Client, mixed: &mut Client) {
+    let receive = |_| pipelined.receive().unwrap();
+    let responses: Vec<Response> = (0..PIPELINED).map(receive).collect();
+    for response in &responses {
+        assert_eq!(response.status, 200, "{response:?}");
+    }
+    assert_closing(responses.last().unwrap());
+    let response = mixed.receive().unwrap();
+    assert_eq!(response.status, 200, "{response:?}");
+    assert_closing(&response);
+    assert_eq!(mixed.receive_end().unwrap(), b"");
 }
 
 #[test]

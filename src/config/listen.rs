@@ -1,5 +1,6 @@
 //! Where HTTP is served.
 
+use crate::limits;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -32,11 +33,11 @@ impl FromStr for Listen {
             if !path.starts_with('/') {
                 return Err("a Unix socket's path begins with /, as in unix:/run/api.sock".into());
             }
-            // sun_path is 108 bytes, a NUL among them (unix(7)); a worker's number takes some.
-            if path.len() > 100 {
+            if path.len() > limits::LISTEN_PATH_BYTES_MAX {
                 return Err(format!(
-                    "the path has {} bytes, a socket's may have 100",
-                    path.len()
+                    "the path has {} bytes, a socket's may have {}",
+                    path.len(),
+                    limits::LISTEN_PATH_BYTES_MAX
                 ));
             }
             return Ok(Listen::Unix(path.into()));

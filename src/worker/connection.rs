@@ -79,7 +79,7 @@ async fn write_half(
         };
         let Outgoing { bytes, answers } = out;
         // A deadline is looked at with each tick, and begins with one: no clock is read for it.
-        let deadline_ms = worker.tick_ms() + limits::TICK_MS + limits::WRITE_MS;
+        let deadline_ms = worker.clock.tick_ms() + limits::TICK_MS + limits::WRITE_MS;
         exchange.await_write(Some(deadline_ms));
         let mut write = pin!(writer.write_all(bytes));
         let result = poll_fn(|context| match write.as_mut().poll(context) {
@@ -114,7 +114,7 @@ fn reset(tcp: RawFd) {
 }
 
 async fn read_half(worker: &Worker, exchange: &Rc<Exchange>, mut reader: impl AsyncReadRent) {
-    let mut input = Input::new(worker.now_us());
+    let mut input = Input::new(worker.clock.now_us());
     while !exchange.closed_to_requests() && !exchange.severed() {
         // A panic here is this connection's own affair: 500, and close.
         let step = fault::contained(|| input.step(worker, exchange));
@@ -134,12 +134,12 @@ async fn read_half(worker: &Worker, exchange: &Rc<Exchange>, mut reader: impl As
             },
             Step::Wait => {
                 wait(exchange, || exchange.has_room()).await;
-                input.now_us = worker.now_us();
+                input.now_us = worker.clock.now_us();
             }
             Step::Answer(local) => {
                 answer(worker, exchange, &local).await;
                 if input.start < input.bytes.len() {
-                    input.now_us = worker.now_us();
+                    input.now_us = worker.clock.now_us();
                 }
             }
         }
@@ -176,7 +176,7 @@ async fn wait(exchange: &Exchange, enough: impl Fn() -> bool) {
 async fn linger(worker: &Worker, exchange: &Exchange, mut reader: impl AsyncReadRent) {
     wait(exchange, || exchange.written()).await;
     exchange.await_bytes(Awaits::End {
-        since_ms: worker.now_ms(),
+        since_ms: worker.clock.now_ms(),
     });
     let mut rest = Vec::with_capacity(limits::READ_BYTES);
     let mut pace = Pace::default();
@@ -323,7 +323,7 @@ impl Input {
         match came {
             Came::Bytes => {
                 worker.tally.received(self.bytes.len() - before);
-                self.came_us = worker.now_us();
+                self.came_us = worker.clock.now_us();
                 self.now_us = self.came_us;
                 if !begun {
                     self.begun_ms = self.came_ms();

@@ -36,8 +36,6 @@ const _: () = assert!(
     "STATEMENT_TIMEOUT says the same in words"
 );
 
-/// Room for this much is made before each read.
-const READ_BYTES: usize = 8 * 1024;
 /// A dead peer is noticed after this much silence, and so often is it asked.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(10), Duration::from_secs(5), 3);
 
@@ -131,7 +129,7 @@ pub(super) async fn read(
     mut input: BytesMut,
     overdue: Option<&Signal>,
 ) -> Result<BytesMut, SessionError> {
-    input.reserve(READ_BYTES);
+    input.reserve(limits::REPLIES_READ_BYTES);
     let len = input.len();
     let mut reading = pin!(reader.read(input.slice_mut(len..)));
     poll_fn(|context| match reading.as_mut().poll(context) {

@@ -1,11 +1,12 @@
 //! Listeners, and the accepting of connections.
 
+use super::connections::Admission;
 use super::exchange::Exchange;
 use super::metrics::METRICS;
 use super::pace::Pace;
 use super::repeats::Repeats;
 use super::request::Local;
-use super::state::{Admission, Worker};
+use super::state::Worker;
 use super::{connection, fault};
 use crate::config::Listen;
 use crate::limits;
@@ -24,8 +25,6 @@ use std::time::{Duration, Instant};
 
 /// Between two attempts at an address that is in use.
 const BIND_AGAIN: Duration = Duration::from_millis(50);
-/// Connections that the kernel completes before they are accepted.
-const BACKLOG: i32 = 4096;
 
 /// A bound listener, not yet part of a runtime.
 pub(super) enum Bound {
@@ -98,7 +97,7 @@ fn bind_address(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpLi
     // Accepted sockets inherit it.
     sockopt::set_tcp_nodelay(&socket, true)?;
     net::bind(&socket, &address)?;
-    net::listen(&socket, BACKLOG)?;
+    net::listen(&socket, limits::BACKLOG)?;
     Ok(socket.into())
 }
 
@@ -228,22 +227,22 @@ where
     S: AsyncReadRent + AsyncWriteRent + Split + 'static,
 {
     METRICS.http.accepted.inc();
-    if let Some((key, exchange)) = worker.admit(admission) {
+    if let Some((key, exchange)) = worker.connections.admit(admission) {
         let worker = Rc::clone(worker);
         monoio::spawn(async move {
             attend(&worker, &exchange, stream, tcp).await;
-            worker.dismiss(admission, key);
+            worker.connections.dismiss(admission, key);
         });
         return;
     }
     METRICS.http.refused.inc();
-    let no_room = Local::no_room(worker.moment());
-    if let Some((key, exchange)) = worker.admit(Admission::Refused) {
+    let no_room = Local::no_room(worker.clock.moment());
+    if let Some((key, exchange)) = worker.connections.admit(Admission::Refused) {
         let worker = Rc::clone(worker);
         worker.answer_locally(&exchange, &no_room);
         monoio::spawn(async move {
             attend(&worker, &exchange, stream, tcp).await;
-            worker.dismiss(Admission::Refused, key);
+            worker.connections.dismiss(Admission::Refused, key);
         });
         return;
     }

@@ -1,7 +1,9 @@
 //! The worker: monoio, one thread a core. Here, and only here, are sockets, clocks and signals;
 //! bytes and time are moved, and nothing is decided that a lower room could decide.
 
+mod clock;
 mod connection;
+mod connections;
 mod course;
 mod drain;
 mod driver;
@@ -25,12 +27,13 @@ mod tally;
 
 use crate::config::{Listen, SchedPolicy, Settings};
 use crate::limits;
+use connections::Admission;
 use drain::Signals;
 use driver::Choice;
 pub use health::ask;
 use listener::Bound;
 use metrics::METRICS;
-use state::{Admission, Worker};
+use state::Worker;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;

@@ -137,7 +137,7 @@ impl Worker {
             fields,
             persistence: local.persistence,
         };
-        let now = self.moment();
+        let now = self.clock.moment();
         let answered = Answered {
             topic: local.topic,
             code: status.code(),

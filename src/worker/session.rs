@@ -74,23 +74,24 @@ pub(super) async fn keep(worker: Rc<Worker>) {
         let opened = Cell::new(None);
         let error = attempt(&worker, &opened).await;
         worker.session_lost();
-        let (index, text) = (worker.index, error.to_string());
+        let up: Option<Duration> = opened.get().map(|since: Instant| since.elapsed());
         // One that breaks as soon as it is up is no better than none.
-        if opened
-            .get()
-            .is_some_and(|since: Instant| since.elapsed() >= SETTLED)
-        {
+        if up.is_some_and(|up| up >= SETTLED) {
             failures.forget();
             backoff = backoff.reset();
         }
-        if let Some(times) = failures.worth_a_line(&text) {
-            let what = match opened.get() {
-                Some(_) => "the session broke",
-                None => "no session",
-            };
-            log::warn!(worker = index, database:% = target, times, error = text; "{what}");
+        let pause = backoff.next_pause(error.longest_pause_ms());
+        let (worker, error) = (worker.index, error.to_string());
+        match (failures.worth_a_line(&error), up) {
+            (Some(times), Some(_)) => {
+                log::warn!(worker, database:% = target, times, error; "the session broke");
+            }
+            (Some(times), None) => {
+                log::warn!(worker, database:% = target, times, error; "no session");
+            }
+            (None, _) => {}
         }
-        monoio::time::sleep(backoff.next_pause(error.longest_pause_ms())).await;
+        monoio::time::sleep(pause).await;
     }
 }
 

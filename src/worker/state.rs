@@ -1,5 +1,7 @@
 //! What the tasks of one worker share: the ledger, the connections, the clock, the drain.
 
+use super::clock::Clock;
+use super::connections::Connections;
 use super::course::{Answered, Moment, Slow};
 use super::exchange::{Exchange, Ticket};
 use super::metrics::METRICS;
@@ -8,15 +10,13 @@ use super::spare::{Outgoing, SpareBuffers};
 use super::tally::{Gauges, Tally, Topic};
 use crate::bank;
 use crate::config::Settings;
-use crate::http::{self, Date, Head, Media, Persistence, Status};
+use crate::http::{self, Head, Media, Persistence, Status};
 use crate::ledger::{Answer, Landed, Ledger, Mislanded};
 use crate::limits;
 use crate::pg;
 use bytes::BytesMut;
-use slab::Slab;
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// One worker's state; it never leaves its thread.
 pub(super) struct Worker {
@@ -24,13 +24,9 @@ pub(super) struct Worker {
     pub(super) settings: Settings,
     /// The I/O driver in force.
     pub(super) driver: &'static str,
-    started: Instant,
+    pub(super) clock: Clock,
     pub(super) ledger: RefCell<Ledger<Ticket>>,
-    /// All connections that are open, and how many of each admission.
-    connections: RefCell<Slab<Rc<Exchange>>>,
-    public: Cell<usize>,
-    admin: Cell<usize>,
-    refused: Cell<usize>,
+    pub(super) connections: Connections,
     /// A flight may be ready to leave.
     pub(super) departures: Signal,
     /// The session's flight is out for too long: the link is to be given up.
@@ -40,8 +36,6 @@ pub(super) struct Worker {
     drain_since_ms: Cell<Option<u64>>,
     /// Listeners that are still open.
     pub(super) listening: Cell<usize>,
-    date: Cell<Date>,
-    date_second: Cell<u64>,
     /// What this worker counts.
     pub(super) tally: Tally,
     slow: Slow,
@@ -51,23 +45,10 @@ pub(super) struct Worker {
     replies_came_us: Cell<u64>,
     /// When the latest session came up, in ms since the worker's start.
     session_since_ms: Cell<Option<u64>>,
-    /// The latest tick, in ms since the worker's start.
-    tick_ms: Cell<u64>,
     /// The body of the answer that is being written, reused.
     pub(super) body: RefCell<Vec<u8>>,
     /// For answers on their way out.
     pub(super) spare: SpareBuffers,
-}
-
-/// As what a connection is let in; each has a bound of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
-    /// To be served.
-    Public,
-    /// To be served, with the admin routes.
-    Admin,
-    /// To be told that there is no room.
-    Refused,
 }
 
 impl Worker {
@@ -77,91 +58,35 @@ impl Worker {
             Some(flight_max) => ledger.with_flights_of(flight_max),
             None => ledger,
         };
-        let second = unix_time().as_secs();
+        let connections = Connections::new(settings.connections_max);
         let slow = Slow::new(settings.slow_ms);
         METRICS.note_driver(driver);
         Self {
             index,
             settings,
             driver,
-            started: Instant::now(),
+            clock: Clock::new(),
             ledger: RefCell::new(ledger),
-            connections: RefCell::new(Slab::new()),
-            public: Cell::new(0),
-            admin: Cell::new(0),
-            refused: Cell::new(0),
+            connections,
             departures: Signal::default(),
             session_overdue: Signal::default(),
             accepting_over: Signal::default(),
             drain_since_ms: Cell::new(None),
             listening: Cell::new(0),
-            date: Cell::new(date_at(second)),
-            date_second: Cell::new(second),
             tally: Tally::new(),
             slow,
             flight_left: Cell::default(),
             replies_came_us: Cell::new(0),
             session_since_ms: Cell::new(None),
-            tick_ms: Cell::new(0),
             body: RefCell::new(Vec::new()),
             spare: SpareBuffers::new(),
         }
     }
 
-    /// Milliseconds since the worker's start.
-    pub(super) fn now_ms(&self) -> u64 {
-        self.now_us() / 1000
-    }
-
-    /// Microseconds since the worker's start.
-    pub(super) fn now_us(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
-    }
-
-    pub(super) fn moment(&self) -> Moment {
-        Moment::at_us(self.now_us())
-    }
-
-    /// The latest tick, in ms since the worker's start: at most a little more than
-    /// [`limits::TICK_MS`] ago, and free.
-    pub(super) fn tick_ms(&self) -> u64 {
-        self.tick_ms.get()
-    }
-
-    // ---- connections
-
-    /// Takes a connection in; `None` when there are as many of its kind as there may be.
-    pub(super) fn admit(&self, admission: Admission) -> Option<(usize, Rc<Exchange>)> {
-        let (count, max) = self.places(admission);
-        if count.get() >= max {
-            return None;
-        }
-        count.set(count.get() + 1);
-        METRICS.http.connections.inc();
-        let exchange = Rc::new(Exchange::new(admission == Admission::Admin));
-        let key = self.connections.borrow_mut().insert(Rc::clone(&exchange));
-        Some((key, exchange))
-    }
-
-    /// The connection is closed.
-    pub(super) fn dismiss(&self, admission: Admission, key: usize) {
-        let (count, _) = self.places(admission);
-        count.set(count.get().saturating_sub(1));
-        METRICS.http.connections.dec();
-        self.connections.borrow_mut().try_remove(key);
-    }
-
-    /// How many connections of a kind are open, and how many may be.
-    fn places(&self, admission: Admission) -> (&Cell<usize>, usize) {
-        match admission {
-            Admission::Public => (&self.public, self.settings.connections_max),
-            Admission::Admin => (&self.admin, limits::ADMIN_CONNECTIONS_MAX),
-            Admission::Refused => (&self.refused, limits::REFUSED_CONNECTIONS_MAX),
-        }
-    }
-
     // ---- answers
 
+    /// Appends an answer, counted. With one that says `Connection: close`, as the last one that is
+    /// under way does in a drain, the connection takes no further requests.
     pub(super) fn append_answer(
         &self,
         exchange: &Exchange,
@@ -170,13 +95,12 @@ impl Worker {
         head_only: bool,
         answered: Answered,
     ) {
-        // A drain closes with the last answer that is under way.
         if self.draining() && exchange.settled() {
             head.persistence = Persistence::Close;
         }
         self.tally.answered(answered.topic, head.status);
         exchange.append(&self.spare, Some(answered), |out| {
-            http::append_response(out, &head, &self.date.get(), body, head_only);
+            http::append_response(out, &head, &self.clock.date(), body, head_only);
         });
         if head.persistence == Persistence::Close && exchange.settled() {
             exchange.close_to_requests();
@@ -189,7 +113,7 @@ impl Worker {
         if out.answers.is_empty() {
             return;
         }
-        let now = self.moment();
+        let now = self.clock.moment();
         for answered in &out.answers {
             let total_us = now.us_since(answered.came);
             self.tally.written(answered.topic, total_us);
@@ -250,7 +174,7 @@ impl Worker {
         let alive = |ticket: &Ticket| !ticket.exchange.severed();
         let mut ledger = self.ledger.borrow_mut();
         // One moment for both: a pause that ended in between would be nobody's.
-        let now_us = self.now_us();
+        let now_us = self.clock.now_us();
         let now = Moment::at_us(now_us);
         let deliver = |ticket: &Ticket, answer: Answer<'_>| self.deliver(ticket, answer, now, now);
         let operations = ledger.depart(now_us, alive, out, deliver);
@@ -281,13 +205,13 @@ impl Worker {
 
     /// Bytes of the session came.
     pub(super) fn note_replies(&self) {
-        self.replies_came_us.set(self.now_us());
+        self.replies_came_us.set(self.clock.now_us());
     }
 
     pub(super) fn session_found(&self) {
         self.ledger.borrow_mut().session_found();
         METRICS.database.sessions.inc();
-        let before = self.session_since_ms.replace(Some(self.now_ms()));
+        let before = self.session_since_ms.replace(Some(self.clock.now_ms()));
         if before.is_some() {
             METRICS.database.reconnects.inc();
         }
@@ -301,7 +225,7 @@ impl Worker {
             METRICS.database.sessions.dec();
             METRICS.database.sessions_lost.inc();
         }
-        let now_us = self.now_us();
+        let now_us = self.clock.now_us();
         let (left, now) = (self.flight_left.get(), Moment::at_us(now_us));
         ledger.session_lost(now_us / 1000, |ticket, answer| {
             self.deliver(ticket, answer, left, now);
@@ -312,7 +236,7 @@ impl Worker {
     pub(super) fn ledger_figures(&self) -> (Option<u64>, usize, usize) {
         let ledger = self.ledger.borrow();
         let since_ms = self.session_since_ms.get().filter(|_| ledger.session_up());
-        let up_ms = since_ms.map(|since_ms| self.now_ms().saturating_sub(since_ms));
+        let up_ms = since_ms.map(|since_ms| self.clock.now_ms().saturating_sub(since_ms));
         (up_ms, ledger.waiting(), ledger.in_flight())
     }
 
@@ -320,14 +244,9 @@ impl Worker {
 
     /// Looks at every deadline; to be called each [`limits::TICK_MS`].
     pub(super) fn tick(&self) {
-        let now_us = self.now_us();
+        let now_us = self.clock.tick();
         let now_ms = now_us / 1000;
-        self.tick_ms.set(now_ms);
         self.slow.tick();
-        let second = unix_time().as_secs();
-        if self.date_second.replace(second) != second {
-            self.date.set(date_at(second));
-        }
         {
             let mut ledger = self.ledger.borrow_mut();
             let now = Moment::at_us(now_us);
@@ -348,9 +267,7 @@ impl Worker {
             self.accepting_over.raise();
         }
         let close_idle = drained_ms >= limits::DRAIN_IDLE_MS;
-        for (_, exchange) in self.connections.borrow().iter() {
-            exchange.expire(now_ms, close_idle);
-        }
+        self.connections.expire(now_ms, close_idle);
         self.flush();
     }
 
@@ -364,7 +281,7 @@ impl Worker {
     }
 
     pub(super) fn begin_drain(&self) {
-        let now_ms = self.now_ms();
+        let now_ms = self.clock.now_ms();
         if self.drain_since_ms.get().is_none() {
             self.drain_since_ms.set(Some(now_ms));
         }
@@ -377,22 +294,11 @@ impl Worker {
     /// Nothing is left to wait for, or the time for it is over.
     pub(super) fn drained(&self) -> bool {
         self.drain_since_ms.get().is_some_and(|since| {
-            let drained_ms = self.now_ms() - since;
-            // Half a second is kept for the way out.
-            drained_ms + 500 >= limits::DRAIN_MS
+            let drained_ms = self.clock.now_ms() - since;
+            drained_ms + limits::DRAIN_EXIT_MS >= limits::DRAIN_MS
                 || (drained_ms > limits::DRAIN_ACCEPT_MS
                     && self.listening.get() == 0
-                    && self.connections.borrow().is_empty())
+                    && self.connections.is_empty())
         })
     }
-}
-
-fn unix_time() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-}
-
-fn date_at(second: u64) -> Date {
-    Date::at(i64::try_from(second).unwrap_or(0))
 }
