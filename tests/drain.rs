@@ -44,29 +44,15 @@ fn check_in_flight(driver: Driver, signal: Signal) {
         let postgres = &postgres;
         let lock = scope.spawn(move || postgres.psql(&sql).unwrap());
         wait_for_session(postgres, "wait_event = 'PgSleep'");
-        let ask = |n: i64| {
+        let send = |bytes: Vec<u8>| {
             let mut client = connect();
-            client
-                .send(common::transacao(1, "c", 1, &format!("flight {n}")))
-                .unwrap();
+            client.send(bytes).unwrap();
             client
         };
-        let mut clients: Vec<Client> = (0..CREDITS).map(ask).collect();
-        let mut pipelined = connect();
-        let credit = |n: i64| common::transacao(1, "c", 1, &format!("line {n}"));
-        pipelined
-            .send((0..PIPELINED).flat_map(credit).collect::<Vec<u8>>())
-            .unwrap();
-        let mut mixed = connect();
-        mixed
-            .send(
-                [
-                    common::transacao(1, "c", 1, "mixed"),
-                    common::get("/healthz"),
-                ]
-                .concat(),
-            )
-            .unwrap();
+        let credit = |n: i64| common::transacao(1, "c", 1, &format!("flight {n}"));
+        let mut clients: Vec<Client> = (0..CREDITS).map(|n| send(credit(n))).collect();
+        let mut pipelined = send((0..PIPELINED).flat_map(credit).collect());
+        let mut mixed = send([credit(CREDITS), common::get("/healthz")].concat());
         wait_for_session(postgres, "wait_event_type = 'Lock'");
 
         replica.signal(signal);
@@ -99,10 +85,8 @@ fn check_in_flight(driver: Driver, signal: Signal) {
     let status = replica.wait();
     assert!(status.success(), "{status}:\n{}", replica.log());
     let saldos = "SELECT string_agg(saldo::text, ' ' ORDER BY id) FROM banco.clientes WHERE id < 3";
-    assert_eq!(
-        postgres.psql(saldos).unwrap(),
-        format!("{} 1", CREDITS + PIPELINED + 1)
-    );
+    let saldos = postgres.psql(saldos).unwrap();
+    assert_eq!(saldos, format!("{} 1", CREDITS + PIPELINED + 1));
 }
 
 /// Whose requests were all taken gets all answers; the last one closes, and nothing follows it.
