@@ -1,7 +1,7 @@
 //! Calls and replies of the procedures, byte for byte: what is taken, and what is a mismatch.
 
 use bytes::{BufMut, BytesMut};
-use crebito::bank::extrato::append_json;
+use crebito::bank::extrato::{Made, append_json};
 use crebito::bank::{
     Descricao, Outcome, STATEMENTS, Transacao, append_extrato, append_insert, append_lote,
     decode_insert, decode_lote,
@@ -239,19 +239,30 @@ fn extratos() {
         (vec![row(), without(5)], None),
         (vec![row(), without(6)], None),
         (vec![short()], None),
-        (vec![extrato_row(Some((10, "c", "a", i64::MAX)))], None),
-        (vec![extrato_row(Some((10, "c", "a", i64::MAX - 1)))], None),
     ] {
         let mut out = b"before".to_vec();
         let found = with_rows(&rows, |rows| append_json(&mut out, rows));
         let body = String::from_utf8(out.split_off(6)).expect("JSON is UTF-8");
         assert_eq!(out, b"before");
-        assert_eq!(
-            found.ok(),
-            expected.as_ref().map(|_| !rows.is_empty()),
-            "{rows:?}"
-        );
+        let made = match rows.is_empty() {
+            true => Made::NoCliente,
+            false => Made::Json,
+        };
+        assert_eq!(found.ok(), expected.as_ref().map(|_| made), "{rows:?}");
         assert_eq!(body, expected.unwrap_or_default());
+    }
+}
+
+#[test]
+fn a_time_that_cannot_be_said_spoils_its_extrato_alone() {
+    let row = |realizada_em| extrato_row(Some((10, "c", "a", realizada_em)));
+    for micros in [i64::MIN, i64::MIN + 1, i64::MAX - 1, i64::MAX] {
+        for rows in [vec![row(micros)], vec![row(READ_AT), row(micros)]] {
+            let mut out = b"before".to_vec();
+            let made = with_rows(&rows, |rows| append_json(&mut out, rows));
+            assert_eq!(made.ok(), Some(Made::Unsayable), "{micros}");
+            assert_eq!(out, b"before");
+        }
     }
 }
 

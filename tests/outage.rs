@@ -49,6 +49,35 @@ fn check_away(driver: Driver) {
 }
 
 #[test]
+fn an_extrato_that_cannot_be_written_fails_alone() {
+    under_both(check_unsayable);
+}
+
+/// Somebody has put a time into the bank that JSON's form has not.
+fn check_unsayable(driver: Driver) {
+    let postgres = Postgres::private(&[], &[]).unwrap();
+    postgres.apply_sql().unwrap();
+    postgres
+        .psql(
+            "SELECT count(*) FROM banco.InsertTransacao(2, 1, 'c', 'a');
+             UPDATE banco.lotes SET realizada_em = 'infinity'",
+        )
+        .unwrap();
+    let mut replica = start(&postgres, driver);
+    replica.wait_for("/health", 200);
+    for _ in 0..2 {
+        let mut client = Client::connect(replica.peer()).unwrap();
+        let response = client.exchange(common::extrato(2)).unwrap();
+        assert_eq!(response.status, 500, "{response:?}\n{}", replica.log());
+        assert_eq!(response.field("connection"), Some("close"));
+        assert_eq!(client.receive_end().unwrap(), b"");
+        assert_eq!(replica.get("/clientes/1/extrato").unwrap().status, 200);
+    }
+    assert_eq!(replica.log().matches("the session is up").count(), 1);
+    replica.wait_for_log("an extrato has a time that JSON cannot say");
+}
+
+#[test]
 fn answers_keep_their_order_when_a_call_is_sent_again() {
     under_both(check_order_of_answers);
 }

@@ -5,61 +5,72 @@ use crate::http;
 use crate::limits::EXTRATO_ROWS_MAX;
 use crate::pg::{Row, Rows, value};
 
-/// Appends the extrato that the reply to [`super::append_extrato`] holds. `false` if there is no
-/// such cliente: nothing is appended then.
+/// What the rows of an extrato come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// Its JSON was appended.
+    Json,
+    /// There is no such cliente: nothing was appended.
+    NoCliente,
+    /// It holds a time that RFC 3339 cannot say (infinite, before the year 0, after 9999), which
+    /// somebody has put there by hand: nothing was appended.
+    Unsayable,
+}
+
+/// Appends the extrato that the reply to [`super::append_extrato`] holds.
 ///
 /// # Errors
 ///
 /// If the rows are not those of `banco.extrato`; nothing is appended then.
-pub fn append_json(out: &mut Vec<u8>, rows: &Rows<'_>) -> Result<bool, Mismatch> {
+pub fn append_json(out: &mut Vec<u8>, rows: &Rows<'_>) -> Result<Made, Mismatch> {
     let start = out.len();
     if rows.iter().next().is_none() {
-        return Ok(false);
+        return Ok(Made::NoCliente);
     }
-    if append_all(out, rows).is_none() {
-        out.truncate(start);
-        return Err(Mismatch("extrato"));
+    let said = append_all(out, rows);
+    if said == Some(true) {
+        return Ok(Made::Json);
     }
-    Ok(true)
+    out.truncate(start);
+    said.map(|_| Made::Unsayable).ok_or(Mismatch("extrato"))
 }
 
-fn append_all(out: &mut Vec<u8>, rows: &Rows<'_>) -> Option<()> {
+/// `None` if the rows are others; else whether all their times could be said.
+fn append_all(out: &mut Vec<u8>, rows: &Rows<'_>) -> Option<bool> {
     let mut rows = rows.iter().peekable();
-    append_saldo(out, *rows.peek()?)?;
+    let mut said = append_saldo(out, *rows.peek()?)?;
     let mut at = 0;
     while let Some(row) = rows.next() {
         let only = at == 0 && rows.peek().is_none();
-        append_transacao(out, row, at, only)?;
+        said &= append_transacao(out, row, at, only)?;
         at += 1;
     }
     out.extend_from_slice(b"]}");
-    Some(())
+    Some(said)
 }
 
 /// Appends what comes before the first transacao.
-fn append_saldo(out: &mut Vec<u8>, first: Row<'_>) -> Option<()> {
+fn append_saldo(out: &mut Vec<u8>, first: Row<'_>) -> Option<bool> {
     let [saldo, limite, lida_em, _, _, _, realizada_em] = columns(first)?;
+    let lida_em = value::timestamptz(lida_em?);
     // Clocks may be set back; an extrato is never older than what it shows.
-    let lida_em = value::timestamptz(lida_em?)?;
-    let data_extrato = match realizada_em {
-        Some(newest) => lida_em.max(value::timestamptz(newest)?),
-        None => lida_em,
-    };
+    let data_extrato =
+        realizada_em.map_or(lida_em, |newest| lida_em.max(value::timestamptz(newest)));
     out.extend_from_slice(b"{\"saldo\":{\"total\":");
     append_integer(out, value::int8(saldo?)?);
     out.extend_from_slice(b",\"data_extrato\":\"");
-    append_time(out, data_extrato)?;
+    let said = append_time(out, data_extrato);
     out.extend_from_slice(b"\",\"limite\":");
     append_integer(out, value::int8(limite?)?);
     out.extend_from_slice(b"},\"ultimas_transacoes\":[");
-    Some(())
+    Some(said)
 }
 
 /// Appends the transacao of the row at place `at`; of an only row it may be absent.
-fn append_transacao(out: &mut Vec<u8>, row: Row<'_>, at: usize, only: bool) -> Option<()> {
+fn append_transacao(out: &mut Vec<u8>, row: Row<'_>, at: usize, only: bool) -> Option<bool> {
     let [_, _, _, valor, tipo, descricao, realizada_em] = columns(row)?;
     if only && [valor, tipo, descricao, realizada_em] == [None; 4] {
-        return Some(());
+        return Some(true);
     }
     if at >= EXTRATO_ROWS_MAX {
         return None;
@@ -74,9 +85,9 @@ fn append_transacao(out: &mut Vec<u8>, row: Row<'_>, at: usize, only: bool) -> O
     out.extend_from_slice(b"\",\"descricao\":\"");
     append_escaped(out, value::text(descricao?)?);
     out.extend_from_slice(b"\",\"realizada_em\":\"");
-    append_time(out, value::timestamptz(realizada_em?)?)?;
+    let said = append_time(out, value::timestamptz(realizada_em?));
     out.extend_from_slice(b"\"}");
-    Some(())
+    Some(said)
 }
 
 fn append_integer(out: &mut Vec<u8>, value: i64) {
@@ -110,16 +121,19 @@ fn append_escaped(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Appends `2024-01-17T02:34:41.217753Z` (RFC 3339) for microseconds since 2000-01-01T00:00:00Z.
-/// `None` outside of the years 0 to 9999, which that form cannot say.
-fn append_time(out: &mut Vec<u8>, micros: i64) -> Option<()> {
+/// False for what that form cannot say: outside of the years 0 to 9999, or infinite (`None`).
+fn append_time(out: &mut Vec<u8>, micros: Option<i64>) -> bool {
+    let Some(micros) = micros else {
+        return false;
+    };
     let (days, micros) = (micros.div_euclid(DAY_MICROS), micros.rem_euclid(DAY_MICROS));
     let days = days + DAYS_TO_2000;
     if days < 0 {
-        return None;
+        return false;
     }
     let (year, month, day) = http::civil(days);
     if year > 9999 {
-        return None;
+        return false;
     }
     let seconds = micros / 1_000_000;
     for (value, width, after) in [
@@ -137,7 +151,7 @@ fn append_time(out: &mut Vec<u8>, micros: i64) -> Option<()> {
         out.extend_from_slice(digits);
         out.push(after);
     }
-    Some(())
+    true
 }
 
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -152,8 +166,8 @@ mod tests {
 
     fn time(micros: i64) -> Option<String> {
         let mut out = Vec::new();
-        append_time(&mut out, micros)?;
-        Some(String::from_utf8(out).expect("digits and signs"))
+        append_time(&mut out, Some(micros))
+            .then(|| String::from_utf8(out).expect("digits and signs"))
     }
 
     /// The same by a library.

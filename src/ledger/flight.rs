@@ -2,6 +2,7 @@
 
 use super::queue::Queue;
 use super::{Answer, Kind, Operation};
+use crate::bank::extrato::Made;
 use crate::bank::{self, Mismatch, Outcome, Transacao};
 use crate::limits;
 use crate::pg;
@@ -198,11 +199,10 @@ impl<T> Flight<T> {
             }
             Call::Extrato(cliente) => {
                 body.clear();
-                let found = bank::extrato::append_json(body, rows)?;
-                let answer = if found {
-                    Answer::Extrato(body)
-                } else {
-                    Answer::NoCliente
+                let answer = match bank::extrato::append_json(body, rows)? {
+                    Made::Json => Answer::Extrato(body),
+                    Made::NoCliente => Answer::NoCliente,
+                    Made::Unsayable => Answer::Unsayable,
                 };
                 let again = self.prepare;
                 for passenger in asked(&mut self.extratos, cliente) {

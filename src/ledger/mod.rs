@@ -79,6 +79,8 @@ pub enum Answer<'a> {
     NoCliente,
     /// The extrato as JSON.
     Extrato(&'a [u8]),
+    /// The extrato holds a time that its JSON cannot say; nobody else is concerned.
+    Unsayable,
     /// Not applied, and it never will be: the database is away or refused it, or its time is over.
     Unavailable,
     /// It left for the database, and the outcome could not be learned: it may have been applied.

@@ -5,6 +5,7 @@ use super::connections::Connections;
 use super::course::{Answered, Moment, Slow};
 use super::exchange::{Exchange, Ticket};
 use super::metrics::METRICS;
+use super::repeats::Repeats;
 use super::signal::Signal;
 use super::spare::{Outgoing, SpareBuffers};
 use super::tally::{Gauges, Tally, Topic};
@@ -47,6 +48,8 @@ pub(super) struct Worker {
     session_since_ms: Cell<Option<u64>>,
     /// The body of the answer that is being written, reused.
     pub(super) body: RefCell<Vec<u8>>,
+    /// Extratos that could not be written.
+    unsayable: RefCell<Repeats>,
     /// For answers on their way out.
     pub(super) spare: SpareBuffers,
 }
@@ -79,6 +82,7 @@ impl Worker {
             replies_came_us: Cell::new(0),
             session_since_ms: Cell::new(None),
             body: RefCell::new(Vec::new()),
+            unsayable: RefCell::default(),
             spare: SpareBuffers::new(),
         }
     }
@@ -133,6 +137,7 @@ impl Worker {
             Answer::NoCliente => (Status::NOT_FOUND, ""),
             Answer::Unavailable => (Status::UNAVAILABLE, "Retry-After: 1\r\n"),
             Answer::Unknown => (Status::GATEWAY_TIMEOUT, ""),
+            Answer::Unsayable => (Status::INTERNAL, ""),
         };
         let (media, body) = match answer {
             Answer::Applied { limite, saldo } => {
@@ -144,6 +149,7 @@ impl Worker {
         };
         match answer {
             Answer::Unknown => self.tally.unknown_outcome(),
+            Answer::Unsayable => self.note_unsayable(),
             Answer::Extrato(_) => self.tally.extrato_answered(),
             Answer::NoCliente if ticket.topic == Topic::Extrato => self.tally.extrato_answered(),
             _ => {}
@@ -157,13 +163,23 @@ impl Worker {
             left,
             back,
         };
+        let persistence = match status {
+            Status::INTERNAL => Persistence::Close,
+            _ => ticket.persistence,
+        };
         let head = Head {
             status,
             media,
             fields,
-            persistence: ticket.persistence,
+            persistence,
         };
         self.append_answer(exchange, head, body, ticket.head_only, answered);
+    }
+
+    fn note_unsayable(&self) {
+        if let Some(times) = self.unsayable.borrow_mut().worth_a_line("") {
+            log::error!(worker = self.index, times; "an extrato has a time that JSON cannot say");
+        }
     }
 
     // ---- the session's side
