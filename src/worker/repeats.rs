@@ -22,11 +22,6 @@ impl Repeats {
         let again = matches!(self.times, 1 | 10 | 100) || self.times.is_multiple_of(EVERY);
         again.then_some(self.times)
     }
-
-    /// It is over: the next one is new.
-    pub(super) fn forget(&mut self) {
-        *self = Self::default();
-    }
 }
 
 #[cfg(test)]
@@ -42,7 +37,5 @@ mod tests {
         assert_eq!(repeats.worth_a_line("a"), Some(1));
         let lines = (0..2 * EVERY).filter_map(|_| repeats.worth_a_line("a"));
         assert_eq!(lines.collect::<Vec<_>>(), [10, 100, EVERY, 2 * EVERY]);
-        repeats.forget();
-        assert_eq!(repeats.worth_a_line("a"), Some(1));
     }
 }

@@ -68,21 +68,15 @@ fn advised(error: &io::Error) -> String {
 /// Keeps the worker's session up for as long as the worker lives.
 pub(super) async fn keep(worker: Rc<Worker>) {
     let target = &worker.settings.database;
-    let mut failures = Repeats::default();
-    let mut backoff = Backoff::new(u64::from(std::process::id()) << 16 | worker.index as u64);
+    let mut tries = Tries::new(u64::from(std::process::id()) << 16 | worker.index as u64);
     loop {
         let opened = Cell::new(None);
-        let error = attempt(&worker, &opened).await;
+        let error = attempt(&worker, &opened, &mut tries.said).await;
         worker.session_lost();
-        let up: Option<Duration> = opened.get().map(|since: Instant| since.elapsed());
-        // One that breaks as soon as it is up is no better than none.
-        if up.is_some_and(|up| up >= SETTLED) {
-            failures.forget();
-            backoff = backoff.reset();
-        }
-        let pause = backoff.next_pause(error.longest_pause_ms());
+        let up = opened.get().map(|since: Instant| since.elapsed());
+        let (times, pause) = tries.over(&error, up);
         let (worker, error) = (worker.index, error.to_string());
-        match (failures.worth_a_line(&error), up) {
+        match (times, up) {
             (Some(times), Some(_)) => {
                 log::warn!(worker, database:% = target, times, error; "the session broke");
             }
@@ -96,12 +90,16 @@ pub(super) async fn keep(worker: Rc<Worker>) {
 }
 
 /// Reaches the database, and flies over the session until it breaks; says why it did.
-async fn attempt(worker: &Rc<Worker>, opened: &Cell<Option<Instant>>) -> SessionError {
+async fn attempt(
+    worker: &Rc<Worker>,
+    opened: &Cell<Option<Instant>>,
+    said: &mut Said,
+) -> SessionError {
     let target = &worker.settings.database;
     let deadline = monoio::time::Instant::now() + target.connect_timeout;
     let flown = match link::connect(target, deadline).await {
-        Ok(Stream::Tcp(stream)) => fly(worker, stream, deadline, opened).await,
-        Ok(Stream::Unix(stream)) => fly(worker, stream, deadline, opened).await,
+        Ok(Stream::Tcp(stream)) => fly(worker, stream, deadline, opened, said).await,
+        Ok(Stream::Unix(stream)) => fly(worker, stream, deadline, opened, said).await,
         Err(error) => Err(error),
     };
     flown.err().unwrap_or(SessionError::Closed)
@@ -112,25 +110,29 @@ async fn fly<S>(
     stream: S,
     deadline: monoio::time::Instant,
     opened: &Cell<Option<Instant>>,
+    said: &mut Said,
 ) -> Result<(), SessionError>
 where
     S: AsyncReadRent + AsyncWriteRent + Split + 'static,
 {
     let link = link::shake_hands(&worker.settings.database, stream, deadline).await?;
     opened.set(Some(Instant::now()));
-    log::info!(
-        worker = worker.index,
-        database:% = worker.settings.database,
-        server_version = link.backend.server_version,
-        backend = link.backend.process_id;
-        "the session is up"
-    );
+    if let Some(times) = said.up.worth_a_line("") {
+        log::info!(
+            worker = worker.index,
+            database:% = worker.settings.database,
+            times,
+            server_version = link.backend.server_version,
+            backend = link.backend.process_id;
+            "the session is up"
+        );
+    }
     let traffic = Rc::new(Traffic::default());
     let departures = send(Rc::clone(worker), Rc::clone(&traffic), link.writer);
     monoio::spawn(fault::vital_task("session", departures));
     worker.session_overdue.lower();
     worker.session_found();
-    let result = receive(worker, &traffic, link.reader, link.input).await;
+    let result = receive(worker, &traffic, link.reader, link.input, said).await;
     // The other task lets its half go, and with it the socket.
     traffic.over.set(true);
     worker.departures.raise();
@@ -186,9 +188,9 @@ async fn receive(
     traffic: &Traffic,
     mut reader: impl AsyncReadRent,
     mut input: BytesMut,
+    said: &mut Said,
 ) -> Result<(), SessionError> {
     let mut replies = ReplyDecoder::default();
-    let (mut refused, mut stale) = (Repeats::default(), Repeats::default());
     let mut prepare: Option<Prepare> = None;
     loop {
         if let Some(preparing) = &mut prepare
@@ -202,7 +204,7 @@ async fn receive(
             && let Some(reply) = replies.decode(&input)?
         {
             if let Err(error) = &reply.result
-                && let Some(times) = refused.worth_a_line(error.sqlstate())
+                && let Some(times) = said.refused.worth_a_line(error.sqlstate())
             {
                 log::error!(worker = worker.index, times, error:%; "PostgreSQL refused a call");
             }
@@ -214,7 +216,7 @@ async fn receive(
                 worker.session_overdue.lower();
                 if again {
                     // Each flight may need it, where preparing cures nothing.
-                    if let Some(times) = stale.worth_a_line("") {
+                    if let Some(times) = said.stale.worth_a_line("") {
                         let index = worker.index;
                         log::warn!(worker = index, times; "the statements are prepared again");
                     }
@@ -239,6 +241,48 @@ async fn receive(
     }
 }
 
+/// What is remembered from one try to the next.
+struct Tries {
+    backoff: Backoff,
+    said: Said,
+}
+
+/// What was logged, and how often it came.
+#[derive(Default)]
+struct Said {
+    up: Repeats,
+    broke: Repeats,
+    none: Repeats,
+    refused: Repeats,
+    stale: Repeats,
+}
+
+impl Tries {
+    fn new(seed: u64) -> Self {
+        Self {
+            backoff: Backoff::new(seed),
+            said: Said::default(),
+        }
+    }
+
+    /// A try ended with `error`, after its session, if there was one, had been up for so long.
+    /// Returns how often that came, if it is worth a line, and the pause before the next try.
+    ///
+    /// A session that breaks as soon as it is up is no better than none.
+    fn over(&mut self, error: &SessionError, up: Option<Duration>) -> (Option<u64>, Duration) {
+        if up.is_some_and(|up| up >= Duration::from_millis(limits::SESSION_SETTLED_MS)) {
+            self.backoff.reset();
+            self.said = Said::default();
+        }
+        let repeats = match up {
+            Some(_) => &mut self.said.broke,
+            None => &mut self.said.none,
+        };
+        let times = repeats.worth_a_line(&error.to_string());
+        (times, self.backoff.next_pause(error.longest_pause_ms()))
+    }
+}
+
 /// Pauses between tries, doubling up to a bound, each with jitter so that replicas spread.
 struct Backoff {
     pause_ms: u64,
@@ -253,11 +297,8 @@ impl Backoff {
         }
     }
 
-    fn reset(self) -> Self {
-        Self {
-            pause_ms: FIRST_PAUSE_MS,
-            ..self
-        }
+    fn reset(&mut self) {
+        self.pause_ms = FIRST_PAUSE_MS;
     }
 
     /// Between a half of the pause and all of it, which is `max_ms` at most.
@@ -275,8 +316,6 @@ impl Backoff {
 }
 
 const FIRST_PAUSE_MS: u64 = 10;
-/// A session that lasted for so long was one: the next pause is the first again.
-const SETTLED: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -303,5 +342,28 @@ mod tests {
         distinct.sort_unstable();
         distinct.dedup();
         assert!(distinct.len() > 10, "{pauses:?}");
+    }
+
+    #[test]
+    fn sessions_that_break_at_once_are_told_and_tried_as_none_is() {
+        let mut tries = Tries::new(7);
+        let at_once = Some(Duration::from_millis(limits::SESSION_SETTLED_MS - 1));
+        let mut told = Vec::new();
+        let mut longest = Duration::ZERO;
+        for _ in 0..100 {
+            let (times, pause) = tries.over(&SessionError::Closed, at_once);
+            told.extend(times);
+            longest = longest.max(pause);
+        }
+        assert_eq!(told, [1, 10, 100]);
+        assert!(longest > Duration::from_millis(limits::RECONNECT_MS_MAX / 2));
+        // None at all is another thing to tell, if for the same reason.
+        assert_eq!(tries.over(&SessionError::Closed, None).0, Some(1));
+        // One that lasted begins anew.
+        let settled = Some(Duration::from_millis(limits::SESSION_SETTLED_MS));
+        let (times, pause) = tries.over(&SessionError::Closed, settled);
+        assert_eq!(times, Some(1));
+        assert!(pause <= Duration::from_millis(FIRST_PAUSE_MS));
+        assert_eq!(tries.said.up.worth_a_line(""), Some(1));
     }
 }
