@@ -25,7 +25,7 @@ pub const CONNECTION_OPERATIONS_MAX: usize = 64;
 /// Connections of one worker (default of `MAX_CONNECTIONS`); one more gets 503 and is closed.
 pub const CONNECTIONS_MAX: usize = 4096;
 /// Connections of a TCP listener that the kernel completes before they are accepted.
-pub const BACKLOG: i32 = 4096;
+pub const BACKLOG_MAX: i32 = 4096;
 /// Bytes in the path of a listener's Unix socket: `sun_path` is 108, a NUL among them (unix(7)),
 /// and a worker's number takes some.
 pub const LISTEN_PATH_BYTES_MAX: usize = 100;
@@ -36,7 +36,7 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 pub const REFUSED_CONNECTIONS_MAX: usize = 64;
 /// Descriptors of a worker that are no connection of a client's: those it sees off, the admin's,
 /// and less than 48 for its listeners, session, lookups and I/O driver.
-pub const OTHER_DESCRIPTORS: usize = ADMIN_CONNECTIONS_MAX + REFUSED_CONNECTIONS_MAX + 48;
+pub const OTHER_DESCRIPTORS_MAX: usize = ADMIN_CONNECTIONS_MAX + REFUSED_CONNECTIONS_MAX + 48;
 /// Reads, or accepts, that found something at once, one after the other, before others have
 /// their turn: under epoll a peer that never pauses would be served alone.
 pub const AT_ONCE_MAX: u32 = 16;
@@ -46,7 +46,7 @@ pub const TURN_MS: u64 = 1;
 /// one flight has to send again waits beyond that.
 pub const QUEUE_MAX: usize = 8192;
 /// Lookups of a host's name that one worker has under way, those that nobody waits for any more
-/// among them: a resolver that hangs holds a thread for each.
+/// among them: a resolver that hangs holds a thread for each, and the next try waits for one's end.
 pub const LOOKUPS_MAX: usize = 2;
 /// What `MAX_QUEUE` may be set to.
 pub const QUEUE_SETTABLE_MAX: usize = 1 << 20;
@@ -125,6 +125,8 @@ pub const RECONNECT_MS_MAX: u64 = 250;
 /// The same after a refusal that stays until somebody changes something: each try is a line in the
 /// database's log, and a password's check there.
 pub const REFUSED_MS_MAX: u64 = 2_000;
+/// A session that was up for so long was one: what comes after it is tried and told as at first.
+pub const SESSION_SETTLED_MS: u64 = 1_000;
 /// `crebito health` puts its second question off by an hour at most.
 pub const HEALTH_EVERY_S_MAX: u64 = 3_600;
 /// While draining, new connections are still taken for so long.

@@ -108,7 +108,8 @@ fn who_always_has_something_under_way_is_let_go() {
     under_both(check_never_settled, [Signal::TERM, Signal::TERM]);
 }
 
-/// Sends on without waiting for an answer, while another thread reads them.
+/// Sends on without waiting for an answer, while another thread reads them. Under io_uring, which
+/// reads once a turn, something is then always under way; under epoll only now and then.
 fn check_never_settled(driver: Driver, signal: Signal) {
     let postgres = bank();
     let mut replica = start(&postgres, driver);

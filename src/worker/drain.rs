@@ -48,11 +48,9 @@ impl Signals {
 /// It cannot be heard: the worker would never end, or end unasked.
 pub(super) async fn hear(worker: Rc<Worker>, told: UnixStream) -> io::Result<()> {
     let (read, _) = resolve::from_std(told)?.read(vec![0; 1]).await;
-    match read? {
-        0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        _ => {
-            worker.begin_drain();
-            Ok(())
-        }
+    // None where the main thread could not start all workers: it ends the process.
+    if read? > 0 {
+        worker.begin_drain();
     }
+    Ok(())
 }

@@ -97,7 +97,7 @@ fn bind_address(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpLi
     // Accepted sockets inherit it.
     sockopt::set_tcp_nodelay(&socket, true)?;
     net::bind(&socket, &address)?;
-    net::listen(&socket, limits::BACKLOG)?;
+    net::listen(&socket, limits::BACKLOG_MAX)?;
     Ok(socket.into())
 }
 

@@ -134,7 +134,7 @@ fn log_start(settings: &Settings, choice: &Choice, sched_policy: SchedPolicy) {
         max_connections = settings.connections_max,
         max_queue = settings.queue_max,
         pause_us = settings.pause_us,
-        flight_max = flight_max.as_deref().unwrap_or("off"),
+        flight_max = flight_max.as_deref().unwrap_or("unset"),
         slow_ms = slow_ms.as_deref().unwrap_or("off"),
         log:% = settings.log,
         log_format = settings.log_format.as_str(),
@@ -230,12 +230,13 @@ fn raise_descriptor_limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// Connections of one worker for which there are descriptors, 1 at the least. With none left over
-/// nobody could be told that there is no room, nor a session be opened again.
+/// Connections of one worker for which there are descriptors, half of its share and 1 at the least.
+/// With none left over nobody could be told that there is no room, nor a session be opened again.
 fn connections_that_fit(descriptors: u64, workers: usize) -> usize {
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
     let of_one = descriptors / workers.max(1);
-    of_one.saturating_sub(limits::OTHER_DESCRIPTORS).max(1)
+    let other = limits::OTHER_DESCRIPTORS_MAX.min(of_one / 2);
+    (of_one - other).max(1)
 }
 
 #[cfg(test)]
@@ -244,10 +245,11 @@ mod tests {
 
     #[test]
     fn connections_leave_descriptors_for_all_else() {
-        let other = limits::OTHER_DESCRIPTORS;
+        let other = limits::OTHER_DESCRIPTORS_MAX;
         assert_eq!(connections_that_fit(u64::MAX, 1), usize::MAX - other);
         assert_eq!(connections_that_fit(1024, 1), 1024 - other);
         assert_eq!(connections_that_fit(1025, 2), 512 - other);
-        assert_eq!(connections_that_fit(64, 1), 1);
+        assert_eq!(connections_that_fit(4096, 32), 64);
+        assert_eq!(connections_that_fit(1, 1), 1);
     }
 }

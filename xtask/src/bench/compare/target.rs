@@ -79,6 +79,10 @@ impl Target {
             }
             variant = variant.changed(change)?;
         }
+        if variant.mix != shipped.mix {
+            let whole = "all that are compared are asked the same";
+            return Err(Error::new(format!("{typed}: {whole}")));
+        }
         let name = format!("crebito {typed}");
         Ok(Target {
             name,
@@ -219,7 +223,14 @@ mod tests {
         check("floor+stream", "NGINX alone, stream", "a pipe of bytes in");
         check("ceiling", "pgbench", "the ceiling");
         check("http://there:1", "there:1", "http://there:1");
-        for typed in ["nothing", "driver=none", "epoll+", "none.toml", ""] {
+        for typed in [
+            "nothing",
+            "driver=none",
+            "mix=extratos",
+            "epoll+",
+            "none.toml",
+            "",
+        ] {
             assert!(find(typed).is_err(), "{typed}");
         }
     }
