@@ -117,11 +117,10 @@ where
 {
     let link = link::shake_hands(&worker.settings.database, stream, deadline).await?;
     opened.set(Some(Instant::now()));
-    if let Some(times) = said.up.worth_a_line("") {
+    if said.up_is_news() {
         log::info!(
             worker = worker.index,
             database:% = worker.settings.database,
-            times,
             server_version = link.backend.server_version,
             backend = link.backend.process_id;
             "the session is up"
@@ -250,11 +249,20 @@ struct Tries {
 /// What was logged, and how often it came.
 #[derive(Default)]
 struct Said {
-    up: Repeats,
+    /// The last word on sessions is that one is up.
+    up: bool,
     broke: Repeats,
     none: Repeats,
     refused: Repeats,
     stale: Repeats,
+}
+
+impl Said {
+    /// Whether a session that came up is worth a line: after one that had been told of, and broke
+    /// without being told, it is not.
+    fn up_is_news(&mut self) -> bool {
+        !std::mem::replace(&mut self.up, true)
+    }
 }
 
 impl Tries {
@@ -279,6 +287,7 @@ impl Tries {
             None => &mut self.said.none,
         };
         let times = repeats.worth_a_line(&error.to_string());
+        self.said.up &= times.is_none();
         (times, self.backoff.next_pause(error.longest_pause_ms()))
     }
 }
@@ -348,14 +357,18 @@ mod tests {
     fn sessions_that_break_at_once_are_told_and_tried_as_none_is() {
         let mut tries = Tries::new(7);
         let at_once = Some(Duration::from_millis(limits::SESSION_SETTLED_MS - 1));
-        let mut told = Vec::new();
+        let (mut told, mut ups) = (Vec::new(), 0);
         let mut longest = Duration::ZERO;
         for _ in 0..100 {
+            ups += u32::from(tries.said.up_is_news());
             let (times, pause) = tries.over(&SessionError::Closed, at_once);
             told.extend(times);
             longest = longest.max(pause);
         }
         assert_eq!(told, [1, 10, 100]);
+        // The first, and those behind a break that was told: the last word is always true.
+        assert_eq!(ups, 3);
+        assert!(tries.said.up_is_news());
         assert!(longest > Duration::from_millis(limits::RECONNECT_MS_MAX / 2));
         // None at all is another thing to tell, if for the same reason.
         assert_eq!(tries.over(&SessionError::Closed, None).0, Some(1));
@@ -364,6 +377,6 @@ mod tests {
         let (times, pause) = tries.over(&SessionError::Closed, settled);
         assert_eq!(times, Some(1));
         assert!(pause <= Duration::from_millis(FIRST_PAUSE_MS));
-        assert_eq!(tries.said.up.worth_a_line(""), Some(1));
+        assert!(tries.said.up_is_news());
     }
 }
