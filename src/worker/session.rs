@@ -17,7 +17,7 @@ use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, Split};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
@@ -70,13 +70,12 @@ pub(super) async fn keep(worker: Rc<Worker>) {
     let target = &worker.settings.database;
     let mut tries = Tries::new(u64::from(std::process::id()) << 16 | worker.index as u64);
     loop {
-        let opened = Cell::new(None);
-        let error = attempt(&worker, &opened, &mut tries.said).await;
+        let error = attempt(&worker, &mut tries.said).await;
+        let (up_ms, ..) = worker.ledger_figures();
         worker.session_lost();
-        let up = opened.get().map(|since: Instant| since.elapsed());
-        let (times, pause) = tries.over(&error, up);
+        let (times, pause) = tries.over(&error, up_ms);
         let (worker, error) = (worker.index, error.to_string());
-        match (times, up) {
+        match (times, up_ms) {
             (Some(times), Some(_)) => {
                 log::warn!(worker, database:% = target, times, error; "the session broke");
             }
@@ -90,16 +89,12 @@ pub(super) async fn keep(worker: Rc<Worker>) {
 }
 
 /// Reaches the database, and flies over the session until it breaks; says why it did.
-async fn attempt(
-    worker: &Rc<Worker>,
-    opened: &Cell<Option<Instant>>,
-    said: &mut Said,
-) -> SessionError {
+async fn attempt(worker: &Rc<Worker>, said: &mut Said) -> SessionError {
     let target = &worker.settings.database;
     let deadline = monoio::time::Instant::now() + target.connect_timeout;
     let flown = match link::connect(target, deadline).await {
-        Ok(Stream::Tcp(stream)) => fly(worker, stream, deadline, opened, said).await,
-        Ok(Stream::Unix(stream)) => fly(worker, stream, deadline, opened, said).await,
+        Ok(Stream::Tcp(stream)) => fly(worker, stream, deadline, said).await,
+        Ok(Stream::Unix(stream)) => fly(worker, stream, deadline, said).await,
         Err(error) => Err(error),
     };
     flown.err().unwrap_or(SessionError::Closed)
@@ -109,14 +104,12 @@ async fn fly<S>(
     worker: &Rc<Worker>,
     stream: S,
     deadline: monoio::time::Instant,
-    opened: &Cell<Option<Instant>>,
     said: &mut Said,
 ) -> Result<(), SessionError>
 where
     S: AsyncReadRent + AsyncWriteRent + Split + 'static,
 {
     let link = link::shake_hands(&worker.settings.database, stream, deadline).await?;
-    opened.set(Some(Instant::now()));
     if said.up_is_news() {
         log::info!(
             worker = worker.index,
@@ -273,16 +266,16 @@ impl Tries {
         }
     }
 
-    /// A try ended with `error`, after its session, if there was one, had been up for so long.
+    /// A try ended with `error`, after its session, if there was one, had been up for so many ms.
     /// Returns how often that came, if it is worth a line, and the pause before the next try.
     ///
     /// A session that breaks as soon as it is up is no better than none.
-    fn over(&mut self, error: &SessionError, up: Option<Duration>) -> (Option<u64>, Duration) {
-        if up.is_some_and(|up| up >= Duration::from_millis(limits::SESSION_SETTLED_MS)) {
+    fn over(&mut self, error: &SessionError, up_ms: Option<u64>) -> (Option<u64>, Duration) {
+        if up_ms.is_some_and(|up_ms| up_ms >= limits::SESSION_SETTLED_MS) {
             self.backoff.reset();
             self.said = Said::default();
         }
-        let repeats = match up {
+        let repeats = match up_ms {
             Some(_) => &mut self.said.broke,
             None => &mut self.said.none,
         };
@@ -356,7 +349,7 @@ mod tests {
     #[test]
     fn sessions_that_break_at_once_are_told_and_tried_as_none_is() {
         let mut tries = Tries::new(7);
-        let at_once = Some(Duration::from_millis(limits::SESSION_SETTLED_MS - 1));
+        let at_once = Some(limits::SESSION_SETTLED_MS - 1);
         let (mut told, mut ups) = (Vec::new(), 0);
         let mut longest = Duration::ZERO;
         for _ in 0..100 {
@@ -373,7 +366,7 @@ mod tests {
         // None at all is another thing to tell, if for the same reason.
         assert_eq!(tries.over(&SessionError::Closed, None).0, Some(1));
         // One that lasted begins anew.
-        let settled = Some(Duration::from_millis(limits::SESSION_SETTLED_MS));
+        let settled = Some(limits::SESSION_SETTLED_MS);
         let (times, pause) = tries.over(&SessionError::Closed, settled);
         assert_eq!(times, Some(1));
         assert!(pause <= Duration::from_millis(FIRST_PAUSE_MS));
