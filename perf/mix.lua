@@ -5,9 +5,11 @@
 --   SEED  a number: the same seed makes the same requests
 --   CLIENTES, STEP  instead of the five, so many, STEP ids apart, drawn for each request
 
--- A number up to the first is a debit, up to the second a credit, above an extrato.
+-- Of numbers up to the third, those up to the first are debits, up to the second credits, above
+-- them extratos.
 local mixes = {
-  contest = { 220, 330 }, writes = { 220, 340 }, creditos = { 0, 340 }, extratos = { 0, 0 },
+  contest = { 220, 330, 340 }, writes = { 220, 330, 330 }, creditos = { 0, 1, 1 },
+  extratos = { 0, 0, 1 },
 }
 local mix = mixes[os.getenv("MIX") or "contest"]
 local seed = tonumber(os.getenv("SEED")) or 1
@@ -26,7 +28,7 @@ function init()
   math.randomseed(seed * 1009 + number)
   local json = { ["Content-Type"] = "application/json" }
   for i = 1, PREPARED do
-    local cliente, kind = clientes and "@" or math.random(1, 5), math.random(1, 340)
+    local cliente, kind = clientes and "@" or math.random(1, 5), math.random(1, mix[3])
     if kind > mix[2] then
       requests[i] = wrk.format("GET", "/clientes/" .. cliente .. "/extrato")
     else

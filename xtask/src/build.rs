@@ -17,6 +17,14 @@ pub(crate) fn server(profile: &str) -> Result<PathBuf, Error> {
     run(command(profile).current_dir(checkout()?))
 }
 
+/// A binary that was named, found now: a bare name is a file here and not one on PATH.
+///
+/// # Errors
+/// There is none.
+pub fn named(path: &str) -> Result<PathBuf, String> {
+    std::fs::canonicalize(path).map_err(|reason| reason.to_string())
+}
+
 /// The flag is the binary's alone: dependencies, macros and build scripts are those of `cargo
 /// build`, and the user's own flags hold.
 fn command(profile: &str) -> Command {

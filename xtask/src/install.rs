@@ -6,8 +6,8 @@ use crate::checkout::checkout;
 use crate::error::Error;
 use crate::machine;
 use crate::programs;
-use crate::say;
 use crate::stack::Proxy;
+use crate::warn;
 
 /// A program that is needed, and Debian's package of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,7 +101,7 @@ pub fn ensure(needs: &[Need]) -> Result<(), Error> {
         );
         return Err(Error::new(sentence));
     };
-    say(format_args!(
+    warn(format_args!(
         "Installing {packages_said} from Debian's packages (no service is started)"
     ));
     let output = command

@@ -98,8 +98,8 @@ impl Process {
     }
 
     /// Sends SIGKILL to its process group: it and its children, also those that outlived it. The
-    /// kernel gives no pid away that is still a group's, so without a process of that pid the
-    /// group is ours, and with another one it is gone.
+    /// kernel gives no pid away that is still a group's, so with another process of that pid the
+    /// group is gone; without one it is ours, if it was started in this boot.
     pub fn kill_group(&self) {
         let ours = stat(self.pid).is_none_or(|stat| stat.started == self.started);
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
@@ -146,7 +146,7 @@ impl Process {
     }
 }
 
-/// The last lines of a log, without a line that is not UTF-8 or a log that is not there.
+/// The last lines of a log, none of one that is not there; what is not UTF-8 is replaced.
 pub(crate) fn tail(log: &Path, lines: usize) -> String {
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
@@ -167,6 +167,8 @@ pub(crate) struct Stat {
     pub parent: u32,
     /// Of itself and of its children that ended and were waited for, in clock ticks.
     pub cpu_ticks: u64,
+    /// Of those children alone.
+    pub children_ticks: u64,
     pub started: u64,
 }
 
@@ -180,6 +182,7 @@ pub(crate) fn stat(pid: u32) -> Option<Stat> {
         state: fields.first()?.chars().next()?,
         parent: u32::try_from(number(4)?).ok()?,
         cpu_ticks: number(14)? + number(15)? + number(16)? + number(17)?,
+        children_ticks: number(16)? + number(17)?,
         started: number(22)?,
     })
 }

@@ -43,6 +43,7 @@ pub(super) fn measure(bench: &Bench, shipped: &Variant, round: u32) -> Result<Ve
             .arg(format!("--username={ROLE}"))
             .arg("--host")
             .arg(stack.postgres().socket_folder())
+            .arg(format!("--port={}", stack.postgres().port()))
             .arg("--file")
             .arg(&script)
             .arg(ROLE)

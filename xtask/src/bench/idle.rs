@@ -5,19 +5,20 @@ mod silent;
 
 use std::fmt::Write;
 use std::thread;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::kept::{self, Figure, Kept};
 use super::load::Load;
+use super::measure::AFTER;
 use super::record::Check;
 use super::report::previous;
 use super::rounds::median;
 use super::{Bench, Variant, check, load, measure, to_f64, usage};
 use crate::error::Error;
 use crate::machine;
+use crate::say;
 use crate::stack::{Address, Proxy, Sockets, Stack};
 use silent::Silent;
 
@@ -25,8 +26,6 @@ use silent::Silent;
 const BUSY: u32 = 256;
 /// Descriptors of a process besides the connections that are counted.
 const OTHERS: u32 = 512;
-/// For the last answers to be made, and for what is let go to be let go.
-const AFTER: Duration = Duration::from_millis(500);
 
 /// One run of the measure.
 #[derive(Clone, Debug, Serialize)]
@@ -101,10 +100,10 @@ pub(super) fn bench(
     kept::keep(&run.kept, &run);
     if bench.json {
         let text = serde_json::to_string_pretty(&run);
-        println!("{}", text.map_err(Error::while_doing("the figures"))?);
+        say(text.map_err(Error::while_doing("the figures"))?);
     } else {
-        print!("{}", table(variants, &run, all));
-        print!("{}", previous::table(&run.kept, run.previous.as_ref()));
+        say(table(variants, &run, all).trim_end());
+        say(previous::table(&run.kept, run.previous.as_ref()).trim_end());
     }
     match run.rounds.iter().find(|round| !round.holds()) {
         None => Ok(()),

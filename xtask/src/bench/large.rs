@@ -20,8 +20,9 @@ use super::load::{Load, Spread, drive_over};
 use super::measure::{AFTER, of_service};
 use super::record::{Check, Service};
 use super::report::previous;
-use super::{Bench, Mix, Variant};
+use super::{Bench, Mix, Store, Variant};
 use crate::error::Error;
+use crate::say;
 use crate::stack::{Groups, Shutdown, Stack};
 use data::{Data, Size};
 use figures::{figures, table};
@@ -87,6 +88,17 @@ impl Large {
         }
         Ok(Size { clientes, rows })
     }
+
+    /// # Errors
+    /// The kept bank would not be what its name says any more.
+    fn may_keep(&self, store: Store) -> Result<(), Error> {
+        match (&self.large_data, store) {
+            (Some(_), Store::Reckless) => Err(Error::new(
+                "--large-data with --store reckless: the tables that are kept would be UNLOGGED",
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// One level, measured once.
@@ -119,10 +131,10 @@ struct Run {
     previous: Option<Kept>,
 }
 
-/// A bank and the stack on it.
+/// A bank and the stack on it, which ends before its data goes.
 struct Bank {
-    data: Data,
     stack: Stack,
+    data: Data,
     groups: Option<Arc<Groups>>,
     /// Transacoes that it was made with, and that it is known to have.
     made: u64,
@@ -142,6 +154,7 @@ struct Bank {
 pub(super) fn bench(bench: &Bench, shipped: &Variant, mut settings: Value) -> Result<(), Error> {
     let options = &bench.large;
     let size = options.size()?;
+    options.may_keep(bench.store)?;
     let mut large = Bank::open(
         Data::at(options.large_data.as_deref(), size)?,
         size.rows,
@@ -168,10 +181,10 @@ pub(super) fn bench(bench: &Bench, shipped: &Variant, mut settings: Value) -> Re
     kept::keep(&run.kept, &run);
     if bench.json {
         let text = serde_json::to_string_pretty(&run);
-        println!("{}", text.map_err(Error::while_doing("the figures"))?);
+        say(text.map_err(Error::while_doing("the figures"))?);
     } else {
-        print!("{}", table(shipped, &run));
-        print!("{}", previous::table(&run.kept, run.previous.as_ref()));
+        say(table(shipped, &run).trim_end());
+        say(previous::table(&run.kept, run.previous.as_ref()).trim_end());
     }
     match wrong {
         None => Ok(()),
@@ -313,7 +326,7 @@ impl Bank {
         thread::sleep(AFTER);
         self.applied += load.applied;
         if mix != Mix::Extratos {
-            self.unread_max += u64::from(connections);
+            self.unread_max += u64::from(connections) + load.open(true);
         }
         Ok(load)
     }

@@ -40,6 +40,15 @@ impl Load {
         to_f64(self.requests) / self.seconds()
     }
 
+    /// Requests that were not answered, or with an error that leaves open whether a transacao was
+    /// applied: 5xx, of which this bank's 503 says that it was not.
+    pub fn open(&self, is_ours: bool) -> u64 {
+        let leaves_open = |status: u16| status >= 500 && !(is_ours && status == 503);
+        let statuses = self.statuses.iter();
+        let errors = statuses.filter(|(status, _)| leaves_open(**status));
+        self.socket_errors + errors.map(|(_, count)| count).sum::<u64>()
+    }
+
     pub fn p50_ms(&self) -> f64 {
         to_f64(self.p50_us) / 1e3
     }

@@ -71,7 +71,7 @@ impl<'a> Driven<'a> {
         let to = (self.stack.url(), connections, seconds);
         let load = load::drive(bench, to, seed, self.variant.mix)?;
         self.answered += load.applied;
-        self.unread_max += u64::from(connections);
+        self.unread_max += u64::from(connections) + load.open(true);
         Ok(load)
     }
 }

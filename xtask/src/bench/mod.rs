@@ -29,6 +29,8 @@ use serde::Serialize;
 use crate::build;
 use crate::error::Error;
 use crate::install::{self, Need};
+use crate::programs;
+use crate::say;
 use crate::stack::Options;
 use awake::Awake;
 use contest::Contest;
@@ -96,7 +98,10 @@ pub struct Bench {
     /// seconds in which it is measured, in stretches of at most five, before each of which it grows
     /// for a quarter as long
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60",
-          value_parser = clap::value_parser!(u32).range(4..))]
+          value_parser = clap::value_parser!(u32).range(4..),
+          conflicts_with_all = [
+              "connections", "threads", "seconds", "warm_up", "mix", "writes_only", "extratos_only",
+          ])]
     contest: Option<u32>,
     /// Instead: 256 busy connections alone, and among so many that are kept alive, without limits;
     /// and what as many idle ones take of a replica's memory
@@ -180,6 +185,9 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
     // What is typed wrong does not wait for a build to be told.
     changed(bench, &shipped(options.clone())?)?;
     install::ensure(&[Need::PostgreSql, Need::Nginx, Need::Wrk])?;
+    if bench.is_beside(Beside::Ceiling) {
+        programs::postgresql("pgbench")?;
+    }
     if build {
         options.crebito = build::server("release")?;
     }
@@ -202,9 +210,9 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
     kept::keep(&run.kept, &run);
     if bench.json {
         let text = serde_json::to_string_pretty(&run);
-        println!("{}", text.map_err(Error::while_doing("the figures"))?);
+        say(text.map_err(Error::while_doing("the figures"))?);
     } else {
-        print!("{}", report::table(&run));
+        say(report::table(&run).trim_end());
     }
     match run.fault() {
         None => Ok(()),
@@ -224,6 +232,10 @@ fn changed(bench: &Bench, shipped: &Variant) -> Result<Vec<Variant>, Error> {
     let changes = bench.against.iter();
     let variants = changes.map(|change| shipped.changed(change));
     let variants: Vec<Variant> = variants.collect::<Result<_, _>>()?;
+    if bench.contest.is_some() && bench.beside.contains(&Beside::Ceiling) {
+        let sentence = "--beside ceiling: pgbench knows nothing of the contest's load";
+        return Err(Error::new(sentence));
+    }
     match variants.iter().find(|other| other.mix != shipped.mix) {
         Some(other) if bench.contest.is_some() => Err(Error::new(format!(
             "--against {}: the contest's load is always its own mix",

@@ -127,7 +127,8 @@ pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     median_if_any(values).unwrap_or(0.0)
 }
 
-fn median_if_any(values: impl Iterator<Item = f64>) -> Option<f64> {
+/// The same; none of none.
+pub(super) fn median_if_any(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let lower = values.get(values.len().saturating_sub(1) / 2)?;

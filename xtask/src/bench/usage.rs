@@ -14,7 +14,7 @@ pub(crate) fn cpu_us(root: u32) -> u64 {
 /// CPU time of our children that have ended and were waited for, in microseconds.
 pub(crate) fn ended_children_us() -> u64 {
     let me = stat(std::process::id());
-    me.map_or(0, |me| me.cpu_ticks) * 1_000_000 / rustix::param::clock_ticks_per_second()
+    me.map_or(0, |me| me.children_ticks) * 1_000_000 / rustix::param::clock_ticks_per_second()
 }
 
 /// The most memory that was ever resident, in KiB (`VmHWM`).
@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn the_cpu_time_of_an_ended_child_counts() {
         let me = std::process::id();
-        let before = cpu_us(me);
+        let (before, children) = (cpu_us(me), ended_children_us());
         let burn = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
         assert!(
             Command::new("sh")
@@ -51,6 +51,8 @@ mod tests {
                 .success()
         );
         assert!(cpu_us(me) > before);
+        assert!(ended_children_us() > children);
+        assert!(ended_children_us() < cpu_us(me));
         assert!(peak_rss_kib(me).unwrap() >= rss_kib(me).unwrap());
         assert!(rss_kib(me).unwrap() > 1000);
     }

@@ -8,6 +8,7 @@ use yaml_rust2::{Yaml, YamlLoader};
 
 use super::Mix;
 use super::record::SHIPPED;
+use crate::build;
 use crate::checkout::checkout;
 use crate::compose::{Limits, check_sum, thousandths};
 use crate::error::Error;
@@ -123,7 +124,9 @@ impl Variant {
             }
             "cpus" => self.share_cpus(value).map_err(Error::while_doing(change))?,
             "nginx.conf" => self.options.nginx_conf = Some(PathBuf::from(value)),
-            "crebito" => self.options.crebito = PathBuf::from(value),
+            "crebito" => {
+                self.options.crebito = build::named(value).map_err(Error::while_doing(change))?;
+            }
             _ => match name.strip_prefix("postgres.") {
                 Some(setting) => self.options.postgres_settings.push(pair(setting)),
                 None if name
@@ -259,17 +262,22 @@ mod tests {
         assert_eq!(stream.options.proxy, Proxy::Stream);
         assert_eq!(stream.shares, shares(Proxy::Stream).unwrap());
         assert_eq!(stream.options.env, paused.options.env);
-        for wrong in ["cpus=0.7/0.2/0.5", "cpus=1.5", "cpus=a/b/c"] {
+        for wrong in [
+            "cpus=0.7/0.2/0.5",
+            "cpus=1.5",
+            "cpus=a/b/c",
+            "crebito=no/such",
+        ] {
             assert!(shipped.changed(wrong).is_err(), "{wrong}");
         }
         // Each that is told of is taken.
         for (names, value) in CHANGES.split(", ").filter_map(|one| one.split_once('=')) {
             let name = names.rsplit(' ').next().unwrap();
             for value in value.split('|') {
-                let value = if name == "cpus" {
-                    "0.65/0.17/0.51"
-                } else {
-                    value
+                let value = match name {
+                    "cpus" => "0.65/0.17/0.51",
+                    "crebito" => "/bin/sh",
+                    _ => value,
                 };
                 let change = format!("{name}={value}");
                 assert!(shipped.changed(&change).is_ok(), "{change}");

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::{Cgroup, Used};
 use crate::compose::Limits;
 use crate::error::Error;
+use crate::process;
 
 /// The quota's period, the kernel's and the engine's default: 100 ms.
 const PERIOD_US: u64 = 100_000;
@@ -35,6 +36,7 @@ impl OwnGroup {
         let mounts = fs::read_to_string(mounts).map_err(Error::while_doing(mounts))?;
         let group = super::at_root(&mounts, &name)
             .ok_or_else(|| Error::new("no control groups are mounted below /sys/fs/cgroup"))?;
+        group.folders().into_iter().for_each(|folder| sweep(folder));
         if let Cgroup::V2(folder) = &group {
             let control = folder.with_file_name("cgroup.subtree_control");
             fs::write(&control, "+cpu +memory").map_err(Error::while_doing(control.display()))?;
@@ -92,6 +94,20 @@ impl OwnGroup {
     /// The kernel does not say.
     pub fn used(&self) -> Result<Used, Error> {
         self.group.used()
+    }
+}
+
+/// Removes the groups beside `folder` of tasks that were killed, which nobody else would.
+fn sweep(folder: &Path) {
+    let entries = folder.parent().map(fs::read_dir).into_iter().flatten();
+    for entry in entries.flatten().flatten() {
+        let name = entry.file_name();
+        let rest = name.to_str().and_then(|it| it.strip_prefix("crebito-"));
+        let pid = rest.and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        if pid.is_some_and(|pid| process::stat(pid).is_none()) {
+            // One that is not empty stays.
+            let _ = fs::remove_dir(entry.path());
+        }
     }
 }
 

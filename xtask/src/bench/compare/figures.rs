@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::open::Outcome;
 use super::super::record::{Facts, GENERATOR, Record, Service};
+use super::super::rounds::median_if_any;
 use super::super::to_f64;
 use crate::k6::Summary;
 
@@ -150,14 +151,12 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// None of nothing. The middle of an even number is the mean of both in the middle.
+    /// None of nothing.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let (least, most) = (*values.first()?, *values.last()?);
-        let upper = *values.get(values.len() / 2)?;
-        let lower = *values.get((values.len() - 1) / 2)?;
-        let mid = f64::midpoint(lower, upper);
+        let mid = median_if_any(values.into_iter())?;
         Some(Spread { mid, least, most })
     }
 }

@@ -13,8 +13,8 @@ use crate::error::Error;
 use crate::folder::Private;
 use crate::home::Home;
 use crate::process::Lifetime;
-use crate::say;
 use crate::stack::{Plan, Postgres, Shutdown, Sockets};
+use crate::warn;
 
 /// Both numbers of a bank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,25 +44,20 @@ impl Data {
             Some(_) => None,
         };
         let own = private.as_ref().map(|private| private.path().join("data"));
-        let folder = folder.map(Path::to_owned).or(own).unwrap_or_default();
+        // PostgreSQL starts in another folder.
+        let folder = folder.map(std::path::absolute).transpose();
+        let folder = folder.map_err(Error::while_doing("--large-data"))?;
+        let folder = folder.or(own).unwrap_or_default();
         let mut data = Data {
             folder,
             rows: size.rows,
             _private: private,
         };
         if data.folder.join("PG_VERSION").exists() {
-            let clientes = data.ask("SELECT count(*) FROM banco.clientes")?;
-            if clientes != size.clientes {
-                return Err(Error::new(format!(
-                    "{} has {clientes} clientes, not {}",
-                    data.folder.display(),
-                    size.clientes
-                )));
-            }
             // An earlier run has added some.
-            data.rows = data.ask("SELECT count(*) FROM banco.transacoes")?;
+            data.rows = data.found(size)?;
         } else {
-            say(format!(
+            warn(format!(
                 "making {} clientes with {} transacoes",
                 size.clientes, size.rows
             ));
@@ -70,6 +65,26 @@ impl Data {
         }
         data.forget()?;
         Ok(data)
+    }
+
+    /// The transacoes of a bank that an earlier run made, if it made one of this size.
+    fn found(&self, size: Size) -> Result<u64, Error> {
+        let shown = self.folder.display();
+        let ask = |sql| {
+            let made = "was not made to its end: remove it";
+            self.ask(sql)
+                .map_err(|error| Error::new(format!("{shown} {made} ({error})")))
+        };
+        let clientes = ask("SELECT count(*) FROM banco.clientes")?;
+        let rows = ask("SELECT count(*) FROM banco.transacoes")?;
+        match clientes == size.clientes && rows >= size.rows {
+            true => Ok(rows),
+            false => Err(Error::new(format!(
+                "{shown} has {clientes} clientes with {rows} transacoes, not {} with {}: ask for \
+                 those, or remove it",
+                size.clientes, size.rows
+            ))),
+        }
     }
 
     fn fill(&self, size: Size) -> Result<(), Error> {
@@ -173,6 +188,11 @@ mod tests {
                 ..size
             };
             assert!(Data::at(Some(&data), other).is_err());
+            let more = Size {
+                rows: size.rows + clientes,
+                ..size
+            };
+            assert!(Data::at(Some(&data), more).is_err());
             // The check does see what is wrong.
             let wrong = "UPDATE banco.clientes SET saldo = saldo + 1 WHERE id = 2";
             found.with_server(|postgres| postgres.psql(wrong)).unwrap();

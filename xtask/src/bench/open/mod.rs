@@ -24,9 +24,8 @@ mod times;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
 use crate::error::Error;
+use crate::machine;
 pub(super) use outcome::Tally;
 pub use outcome::{Generator, OfKind, Outcome};
 pub(crate) use request::CLIENTES;
@@ -101,12 +100,8 @@ pub(super) fn drive_on(address: SocketAddr, plan: &Plan, tally: &mut Tally) -> R
             "a scale is above 0 and at most {SCALE_MAX}"
         )));
     }
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    setrlimit(Resource::Nofile, raised).map_err(Error::while_doing("the limit of open files"))?;
+    // As many as there may be.
+    machine::raise_open_files(1)?;
     Run::new(address, plan, tally)
         .and_then(Run::run)
         .map_err(Error::while_doing("the load generator"))
