@@ -216,3 +216,36 @@ fn report_is_made_again(folder: &Path, html: &str) {
     let (again, _) = run(&["--from", &json, "--out", &out]);
     assert!(again == html, "the report of the same data differs");
 }
+
+#[test]
+fn a_bank_that_was_there_before_is_not_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.toml");
+    let url = liar::start();
+    let text = format!("url = '{url}'\nstart = 'touch started'\nstop = 'touch stopped'\n");
+    fs::write(&path, text).unwrap();
+    let line = ["compare", "--crebito", CREBITO, path.to_str().unwrap()];
+    let line = Line::parse_from(line);
+    let error = compare::compare(&line.compare, &AtomicBool::new(false)).unwrap_err();
+    let sentence = error.to_string();
+    assert!(sentence.contains("answers at"), "{sentence}");
+    assert!(sentence.contains("already"), "{sentence}");
+    for touched in ["started", "stopped"] {
+        assert!(!folder.path().join(touched).exists(), "{touched}");
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_all_else() {
+    let folder = tempfile::tempdir().unwrap();
+    for (out, why) in [
+        ("no/such/a.html", "there is no folder"),
+        ("a.json", "raw data"),
+    ] {
+        let out = folder.path().join(out).display().to_string();
+        let line = Line::parse_from(["compare", "--out", &out, "http://nowhere.invalid"]);
+        let error = compare::compare(&line.compare, &AtomicBool::new(false)).unwrap_err();
+        let sentence = error.to_string();
+        assert!(sentence.contains(why), "{sentence}");
+    }
+}

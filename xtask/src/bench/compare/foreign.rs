@@ -25,6 +25,7 @@ use rustix::process::Signal;
 pub(super) struct Foreign {
     description: Description,
     pub address: SocketAddr,
+    /// What `start` began. Without it the bank is somebody else's, and never stopped.
     process: Option<Process>,
     /// None if it does not say what its services are.
     services: BTreeMap<String, Found>,
@@ -202,9 +203,9 @@ impl Foreign {
 
 impl Drop for Foreign {
     fn drop(&mut self) {
-        if self.description.start.is_none() {
+        let Some(process) = &mut self.process else {
             return;
-        }
+        };
         if let Some(line) = &self.description.stop {
             let mut stop = self.description.shell(line);
             let output = stop.stdin(Stdio::null()).output();
@@ -213,9 +214,7 @@ impl Drop for Foreign {
                 crate::warn(format!("{name} was not stopped by `{line}`: {output:?}"));
             }
         }
-        if let Some(process) = &mut self.process {
-            process.stop(Signal::TERM, Duration::from_secs(10));
-        }
+        process.stop(Signal::TERM, Duration::from_secs(10));
     }
 }
 

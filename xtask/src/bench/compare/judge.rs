@@ -54,6 +54,19 @@ pub(super) fn applied(summary: &Summary, validated: bool) -> u64 {
     sum + if validated { VALIDATED } else { 0 }
 }
 
+/// Requests of k6's that were not answered, or with an error: they may have been applied all the
+/// same.
+pub(super) fn open(summary: &Summary) -> u64 {
+    let statuses = summary.kinds.values().flat_map(|kind| &kind.statuses);
+    // `other` is no status that is known.
+    let leaves_open = |status: &str| {
+        let status = status.parse::<u16>();
+        status.map_or(true, |status| status == 0 || status >= 500)
+    };
+    let open = statuses.filter(|(status, _)| leaves_open(status));
+    open.map(|(_, count)| count).sum()
+}
+
 /// Requests of the contest's load that were not answered, or with a status that it does not know.
 pub(super) fn availability(outcome: &Outcome, load: &str) -> Vec<Finding> {
     let failures = outcome.failures.iter().map(|(why, &count)| {
@@ -215,7 +228,8 @@ mod tests {
             "passed": false, "failed_thresholds": [], "requests": 9, "per_second": 9,
             "latency_us": {"p50": 1, "p90": 1, "p98": 1, "p99": 1, "max": 1},
             "kinds": {"debitos": {
-                "requests": 9, "per_second": 9, "statuses": {"200": 7, "422": 2},
+                "requests": 12, "per_second": 9,
+                "statuses": {"200": 7, "422": 2, "0": 1, "504": 2, "other": 1},
                 "latency_us": {"p50": 1, "p90": 1, "p98": 1, "p99": 1, "max": 1},
             }},
             "inconsistencies": 3, "failed_checks": 6,
@@ -239,6 +253,7 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!((applied(&summary, false), applied(&summary, true)), (7, 72));
+        assert_eq!(open(&summary), 4);
     }
 
     #[test]
@@ -251,5 +266,17 @@ mod tests {
         };
         let found: Vec<u64> = self::load(&load, "wrk").iter().map(|it| it.count).collect();
         assert_eq!(found, [3, 2]);
+    }
+
+    #[test]
+    fn what_may_have_been_applied_is_open() {
+        let statuses = BTreeMap::from([(200, 5), (422, 4), (502, 1), (503, 10), (504, 2)]);
+        let load = Load {
+            statuses,
+            socket_errors: 3,
+            ..Load::default()
+        };
+        // This bank's 503 says that nothing was applied, another's need not.
+        assert_eq!((load.open(true), load.open(false)), (6, 16));
     }
 }

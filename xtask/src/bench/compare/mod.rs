@@ -65,13 +65,15 @@ pub struct Compare {
     #[arg(long)]
     no_limits: bool,
     /// A binary of the server to run, instead of a release build of this checkout
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = build::named)]
     crebito: Option<PathBuf>,
     /// The report, instead of .crebito/compare/TIME.html; the raw data goes beside it
     #[arg(long, value_name = "FILE.html")]
     out: Option<PathBuf>,
     /// Measures nothing: makes the report of raw data that was kept
-    #[arg(long, value_name = "FILE.json", conflicts_with = "targets")]
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = [
+        "targets", "rounds", "connections", "seconds", "contest", "k6", "no_limits", "crebito",
+    ])]
     from: Option<PathBuf>,
 }
 
@@ -81,6 +83,9 @@ pub struct Compare {
 /// A target is none or does not start, or a file cannot be written. A bank that answers wrongly is
 /// no error: the report says so.
 pub fn compare(compare: &Compare, interrupted: &AtomicBool) -> Result<PathBuf, Error> {
+    if let Some(path) = &compare.out {
+        can_be_written(path)?;
+    }
     let comparison = match &compare.from {
         Some(path) => {
             let text = fs::read_to_string(path).map_err(Error::while_doing(path.display()))?;
@@ -94,10 +99,11 @@ pub fn compare(compare: &Compare, interrupted: &AtomicBool) -> Result<PathBuf, E
     };
     let json = html.with_extension("json");
     let raw = serde_json::to_string(&comparison).map_err(Error::while_doing("the raw data"))?;
-    write(&html, &report::html(&comparison, &raw)?)?;
+    // What cost the time first: a report can be made of it again.
     if compare.from.as_ref() != Some(&json) {
         write(&json, &raw)?;
     }
+    write(&html, &report::html(&comparison, &raw)?)?;
     say(format_args!("\n{}", report::headline(&comparison)));
     let shown = fs::canonicalize(&html).unwrap_or_else(|_| html.clone());
     say(format_args!("Report: {}", shown.display()));
@@ -106,6 +112,28 @@ pub fn compare(compare: &Compare, interrupted: &AtomicBool) -> Result<PathBuf, E
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {
     fs::write(path, text).map_err(Error::while_doing(path.display()))
+}
+
+/// What is typed wrong does not wait for the measuring to be told.
+fn can_be_written(html: &Path) -> Result<(), Error> {
+    let shown = html.display();
+    if html
+        .extension()
+        .is_some_and(|extension| extension == "json")
+    {
+        let sentence = format!("--out {shown}: the raw data goes to that name, give the report's");
+        return Err(Error::new(sentence));
+    }
+    let folder = html
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|folder| !folder.is_dir()) {
+        Some(folder) => Err(Error::new(format!(
+            "--out {shown}: there is no folder {}",
+            folder.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn default_place(comparison: &Comparison) -> Result<PathBuf, Error> {
@@ -140,6 +168,7 @@ fn measured(compare: &Compare, interrupted: &AtomicBool) -> Result<Comparison, E
         bench: compare.bench()?,
         contest_seconds: compare.contest,
         k6_seconds: compare.k6,
+        interrupted,
     };
     let mut comparison = Comparison {
         taken: jiff::Timestamp::now()

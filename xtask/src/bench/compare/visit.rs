@@ -1,6 +1,7 @@
 //! One target's turn: started, loaded in each way, looked at after each load, stopped.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -18,10 +19,23 @@ use crate::{k6, say};
 
 /// What each target is to bear.
 #[derive(Clone, Debug)]
-pub(super) struct Loads {
+pub(super) struct Loads<'a> {
     pub bench: Bench,
     pub contest_seconds: u32,
     pub k6_seconds: u32,
+    /// Ctrl-C was heard.
+    pub interrupted: &'a AtomicBool,
+}
+
+impl Loads<'_> {
+    /// # Errors
+    /// Ctrl-C was heard: no further load.
+    fn go_on(&self) -> Result<(), Error> {
+        match self.interrupted.load(Ordering::Relaxed) {
+            true => Err(Error::interrupted()),
+            false => Ok(()),
+        }
+    }
 }
 
 /// A visit and, of a stack of ours, what was in force.
@@ -29,7 +43,7 @@ pub(super) struct Loads {
 /// # Errors
 /// The target does not start, or a generator does not run.
 pub(super) fn visit(
-    loads: &Loads,
+    loads: &Loads<'_>,
     target: &Target,
     round: u32,
 ) -> Result<(Visit, Option<Facts>), Error> {
@@ -61,7 +75,9 @@ pub(super) fn visit(
         facts: facts.clone().unwrap_or_default(),
     };
     turn.k6()?;
+    loads.go_on()?;
     turn.contest()?;
+    loads.go_on()?;
     turn.saturation()?;
     Ok((turn.visit, facts))
 }
@@ -91,7 +107,7 @@ impl Visit {
 }
 
 struct Turn<'a> {
-    loads: &'a Loads,
+    loads: &'a Loads<'a>,
     running: Running,
     visit: Visit,
     facts: Facts,
@@ -126,7 +142,10 @@ impl Turn<'_> {
             self.visit.found(findings);
             let answered = judge::applied(&summary, validate);
             // What was refused of the validations, and what was not, is not told apart.
-            let unread = if validated { 0 } else { u64::MAX };
+            let unread = match validated {
+                true => judge::open(&summary),
+                false => u64::MAX,
+            };
             self.compare_rows("k6", before, answered, unread)?;
         }
         self.visit.k6 = Some(summary);
@@ -200,6 +219,7 @@ impl Turn<'_> {
             thread::sleep(measure::AFTER);
         }
         for (level, &connections) in (2..).zip(&bench.connections) {
+            self.loads.go_on()?;
             say(format_args!("    {connections} connections"));
             let rows = self.counted()?;
             let before = self.running.seen()?;
@@ -214,7 +234,8 @@ impl Turn<'_> {
             let name = format!("{connections} connections");
             self.visit.looked(Aspect::Availability);
             self.visit.found(judge::load(&load, &name));
-            let check = self.check_rows(&name, rows, load.applied, connections.into())?;
+            let unread_max = u64::from(connections) + load.open(false);
+            let check = self.check_rows(&name, rows, load.applied, unread_max)?;
             let seconds = load.seconds();
             let flights = to_f64(after.flights.saturating_sub(before.flights));
             let operations = to_f64(after.operations.saturating_sub(before.operations));
