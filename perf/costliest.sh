@@ -11,4 +11,4 @@ awk '
         all += count
     }
     END { for (frame in own) printf "%6.1f%%  %s\n", 100 * own[frame] / all, frame }
-' "$1" | sort -rn | head -n "${2:-12}"
+' "$1" | sort -rn | sed -n "1,${2:-12}p"

@@ -39,8 +39,8 @@ under_load "$figures" "$DRIVER" record "${parts[@]}"
 unit=ns
 [ "$(clock)" = cpu-clock ] || unit=cycles
 for part in "${parts[@]}"; do
-    perf script --no-inline --input "$OUT/$part.data" 2>/dev/null |
-        "$inferno/bin/inferno-collapse-perf" --kernel 2>/dev/null >"$OUT/$part.folded"
+    quietly perf script --no-inline --input "$OUT/$part.data" |
+        quietly "$inferno/bin/inferno-collapse-perf" --kernel >"$OUT/$part.folded"
     # Of its palettes the one that has the kernel orange, names with :: yellow, and the rest red.
     draw "$OUT/$part.folded" "On CPU: $part. $(of "$figures")" perl "$unit" >"$OUT/$part.svg"
     rm "$OUT/$part.data"

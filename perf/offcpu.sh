@@ -77,8 +77,8 @@ figures=$OUT/offcpu.json
 under_load "$figures" "$DRIVER" record "${parts[@]}"
 for part in "${parts[@]}"; do
     file=$OUT/offcpu-$part
-    perf script --no-inline --show-switch-events --ns --fields comm,pid,tid,time,event,ip,sym \
-        --input "$file.data" 2>/dev/null | fold >"$file.folded"
+    quietly perf script --no-inline --show-switch-events --ns --input "$file.data" \
+        --fields comm,pid,tid,time,event,ip,sym | fold >"$file.folded"
     draw "$file.folded" "Off CPU: $part. $(of "$figures")" blue us >"$file.svg"
     rm "$file.data"
     printf '%s\n' "$file.svg"

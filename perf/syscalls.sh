@@ -37,7 +37,7 @@ with_perf() {
     local file events
     file=$(mktemp)
     events=$(printf ',syscalls:sys_enter_%s' "${CALLS[@]}")
-    perf stat -x, -e "raw_syscalls:sys_enter$events" --output "$file" --pid "$1" -- "$0" watch
+    perf stat -x, -e "raw_syscalls:sys_enter$events" --output "$file" --pid "$1" -- "$self" watch
     awk -F, '
         $3 == "raw_syscalls:sys_enter" { others = $1; next }
         $1 > 0 { sub("syscalls:sys_enter_", "", $3); print $1, $3; others -= $1 }
@@ -49,14 +49,15 @@ with_perf() {
 with_strace() {
     local file tracer
     file=$(mktemp)
-    strace -f -c -U calls,name -o "$file" --attach "${1//,/ }" 2>/dev/null &
+    strace -f -c -U calls,name -o "$file" --attach "${1//,/ }" 2>"$file.said" &
     tracer=$!
     sleep 1
+    kill -0 "$tracer" 2>/dev/null || die "strace has ended: $(cat "$file.said")"
     watch
     kill -INT "$tracer"
     wait "$tracer" || true
     awk '$1 ~ /^[0-9]+$/ && $2 != "total"' "$file"
-    rm "$file"
+    rm "$file" "$file.said"
 }
 
 # The requests of its time.

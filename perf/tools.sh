@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What the scripts beside it share: the tools, or a sentence about them; the stack under load. They
-# are run from the top of the checkout. From the environment, for those that drive a stack:
+# What the scripts beside it share: the tools, or a sentence about them; the stack under load. Each
+# has gone to the top of the checkout before. From the environment, for those that drive a stack:
 #
 #     CONNECTIONS  of the load generator      64
 #     MIX          what is asked: contest, writes, creditos, extratos
@@ -15,10 +15,22 @@ OUT=${OUT:-.crebito/perf}
 mkdir -p "$OUT"
 INFERNO=0.12.8
 inferno=$PWD/.crebito/inferno-$INFERNO
+# The script that runs, from wherever it was called.
+self=$PWD/perf/$(basename "$0")
 
 die() {
     printf '%s: %s\n' "$(basename "$0")" "$*" >&2
     exit 1
+}
+
+# COMMAND...: what it says besides its output is shown only if it fails.
+quietly() {
+    local said status=0
+    said=$(mktemp)
+    "$@" 2>"$said" || status=$?
+    [ "$status" = 0 ] || cat "$said" >&2
+    rm "$said"
+    return "$status"
 }
 
 # PROGRAM, and Debian's package of it.
@@ -83,7 +95,7 @@ under_load() {
     local file=$1 driver=$2
     shift 2
     cargo xtask under-load --connections "$CONNECTIONS" --mix "$MIX" --driver "$driver" \
-        --figures "$file" -- "$0" "$@"
+        --figures "$file" -- "$self" "$@"
 }
 
 # FILE NAME: a value of it.
@@ -95,8 +107,8 @@ figure() {
 # out, as is the frame of a thread's beginning, which has no name.
 draw() {
     sed 's/;\[unknown\]//g' "$1" |
-        "$inferno/bin/inferno-flamegraph" --title "$2" --colors "$3" --countname "$4" \
-            --minwidth 0.3 --hash --fontsize 11 2>/dev/null
+        quietly "$inferno/bin/inferno-flamegraph" --title "$2" --colors "$3" --countname "$4" \
+            --minwidth 0.3 --hash --fontsize 11
 }
 
 # What a picture is of.

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
 
 use xtask::bench::Mix;
 use xtask::stack::{Options, Postgres, sql_files};
@@ -98,7 +99,8 @@ fn run(command: &str) -> (Result<(), String>, Option<serde_json::Value>) {
         command: ["sh", "-c", command].map(str::to_owned).into(),
     };
     let options = Options::new(env!("CARGO_BIN_EXE_crebito"));
-    let ran = under_load(&task, options, false).map_err(|error| error.to_string());
+    let heard = AtomicBool::new(false);
+    let ran = under_load(&task, options, false, &heard).map_err(|error| error.to_string());
     let read = fs::read(&figures).ok();
     (ran, read.map(|text| serde_json::from_slice(&text).unwrap()))
 }
@@ -131,6 +133,11 @@ fn the_costliest_frames_are_those_with_time_of_their_own() {
     let folded = folder.path().join("a.folded");
     fs::write(&folded, "main;a 10\nmain;a;b c 70\nmain;b c 20\n").unwrap();
     let script = top().join("perf/costliest.sh");
-    let said = said(Command::new(script).arg(&folded)).unwrap();
+    let said = said(Command::new(&script).arg(&folded)).unwrap();
     assert_eq!(said, "  90.0%  b c\n  10.0%  a\n");
+    // What is left out is read to its end: its writer would die of a pipe that is closed.
+    let many = (0..20_000).map(|frame| format!("main;{frame:040} {frame}\n"));
+    fs::write(&folded, many.collect::<String>()).unwrap();
+    let said = self::said(Command::new(&script).arg(&folded).arg("2")).unwrap();
+    assert_eq!(said.lines().count(), 2);
 }

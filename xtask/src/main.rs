@@ -11,6 +11,7 @@ use signal_hook::flag;
 use xtask::Error;
 use xtask::bench::compare::{self, Compare};
 use xtask::bench::{self, Bench};
+use xtask::build;
 use xtask::checkout::checkout;
 use xtask::compose::{self, ComposeTest};
 use xtask::down;
@@ -52,8 +53,11 @@ enum Task {
     /// Runs every test of the workspace; arguments go on to `cargo test`
     Test {
         /// For `cargo test`
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        #[arg(allow_hyphen_values = true)]
         arguments: Vec<String>,
+        /// For the tests themselves
+        #[arg(last = true)]
+        of_tests: Vec<String>,
     },
     /// Drives a fresh, durable stack with the contest's mix; prints what it did and what it cost
     Bench(BenchArguments),
@@ -125,7 +129,7 @@ struct StackArguments {
     #[arg(long, value_enum, default_value_t = Proxy::Http)]
     proxy: Proxy,
     /// A binary of the server to run, instead of a release build of this checkout
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = build::named)]
     crebito: Option<PathBuf>,
 }
 
@@ -203,7 +207,10 @@ fn run(task: Task) -> Result<ExitCode, Error> {
             return Ok(ExitCode::from(if all_run { 0 } else { NOT_ALL_RUN }));
         }
         Task::Clean => down::clean(&Home::find()?)?,
-        Task::Test { arguments } => return test(&arguments),
+        Task::Test {
+            arguments,
+            of_tests,
+        } => return test(&arguments, &of_tests),
         Task::Bench(arguments) => {
             let build = arguments.stack.crebito.is_none();
             bench::bench(&arguments.bench, arguments.options(), build)?;
@@ -219,16 +226,18 @@ fn run(task: Task) -> Result<ExitCode, Error> {
         Task::Observe(task) => observe::observe(&Home::find()?, &task, interrupts()?.as_ref())?,
         Task::Dashboards => observe::dashboard::write()?,
         Task::UnderLoad(arguments) => {
-            interrupts()?;
+            let interrupted = interrupts()?;
             let build = arguments.stack.crebito.is_none();
-            under_load::under_load(&arguments.under_load, arguments.stack.options(), build)?;
+            let options = arguments.stack.options();
+            under_load::under_load(&arguments.under_load, options, build, &interrupted)?;
         }
         Task::ComposeTest(task) => compose::compose_test(&task, interrupts()?)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Set by Ctrl-C and SIGTERM. Asked twice, this ends at once, and so does what it started.
+/// Set by Ctrl-C and SIGTERM. Asked twice, this ends at once, and so do the processes that it
+/// started; a composition or another's bank stays up.
 fn interrupts() -> Result<Arc<AtomicBool>, Error> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -240,7 +249,7 @@ fn interrupts() -> Result<Arc<AtomicBool>, Error> {
 }
 
 /// Every test, also after one that failed, with the programs that they need.
-fn test(arguments: &[String]) -> Result<ExitCode, Error> {
+fn test(arguments: &[String], of_tests: &[String]) -> Result<ExitCode, Error> {
     install::ensure(&[
         Need::PostgreSql,
         Need::Nginx,
@@ -256,6 +265,9 @@ fn test(arguments: &[String]) -> Result<ExitCode, Error> {
         .args(["test", "--workspace", "--no-fail-fast"])
         .args(arguments)
         .current_dir(checkout()?);
+    if !of_tests.is_empty() {
+        command.arg("--").args(of_tests);
+    }
     let status = command.status().map_err(Error::while_doing("cargo test"))?;
     let code = status
         .code()

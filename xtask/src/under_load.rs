@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -56,7 +57,12 @@ struct Figures {
 ///
 /// # Errors
 /// Something did not start, the command failed, or no load reached the replicas meanwhile.
-pub fn under_load(task: &UnderLoad, mut options: Options, build: bool) -> Result<(), Error> {
+pub fn under_load(
+    task: &UnderLoad,
+    mut options: Options,
+    build: bool,
+    interrupted: &AtomicBool,
+) -> Result<(), Error> {
     install::ensure(&[Need::PostgreSql, Need::Nginx, Need::Wrk])?;
     if build {
         options.crebito = build::server("profiling")?;
@@ -68,6 +74,9 @@ pub fn under_load(task: &UnderLoad, mut options: Options, build: bool) -> Result
     wrk.stdin(Stdio::null()).stdout(Stdio::null());
     let mut wrk = Running(wrk.spawn().map_err(Error::while_doing("wrk"))?);
     thread::sleep(Duration::from_secs(task.warm_up.into()));
+    if interrupted.load(Ordering::Relaxed) {
+        return Err(Error::interrupted());
+    }
     let before = requests(&stack)?;
     let started = Instant::now();
     run(task, &stack)?;
