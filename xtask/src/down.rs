@@ -1,5 +1,6 @@
 //! `cargo xtask down`, `status` and `clean`: what runs is looked up, stopped, removed.
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use crate::error::Error;
@@ -14,7 +15,11 @@ use crate::{say, warn};
 /// # Errors
 /// The folders cannot be reached, or PostgreSQL does not end.
 pub fn down(home: &Home) -> Result<(), Error> {
-    match stop(home)? {
+    let stopped = match is_made(home)? {
+        true => stop(home, &home.lock()?)?,
+        false => None,
+    };
+    match stopped {
         Some(data) => say(format_args!(
             "Stopped. The data is kept in {}",
             data.display()
@@ -24,13 +29,14 @@ pub fn down(home: &Home) -> Result<(), Error> {
     Ok(())
 }
 
-/// Stops what runs; where its data is, if something did.
-fn stop(home: &Home) -> Result<Option<PathBuf>, Error> {
+/// Whether there is anything that could run.
+fn is_made(home: &Home) -> Result<bool, Error> {
     let made = home.folder.exists() || home.run.exists();
-    if !made && postmaster::of(&home.data)?.is_none() {
-        return Ok(None);
-    }
-    let _lock = home.lock()?;
+    Ok(made || postmaster::of(&home.data)?.is_some())
+}
+
+/// Stops what runs; where its data is, if something did. The lock is held meanwhile.
+fn stop(home: &Home, _lock: &File) -> Result<Option<PathBuf>, Error> {
     let state = home.state()?;
     let mut runs = state.as_ref().is_some_and(|state| state.alive().0 > 0);
     if runs {
@@ -151,7 +157,11 @@ fn print(state: &State) {
 /// Something could not be removed.
 pub fn clean(home: &Home) -> Result<(), Error> {
     observe::stop(home);
-    stop(home)?;
+    // Until all is removed: an `up` in between would lose its data.
+    let lock = is_made(home)?.then(|| home.lock()).transpose()?;
+    if let Some(lock) = &lock {
+        stop(home, lock)?;
+    }
     let places = home.places();
     let places = places.iter().map(|place| place.display().to_string());
     let places = places.collect::<Vec<_>>().join(" and ");

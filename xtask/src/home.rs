@@ -13,6 +13,7 @@ use crate::folder;
 use crate::machine;
 use crate::postmaster;
 use crate::state::State;
+use crate::warn;
 
 /// Where the stack of one checkout lives. Two checkouts share nothing.
 #[derive(Clone, Debug)]
@@ -149,7 +150,11 @@ impl Home {
         self.make_folder()?;
         let path = self.folder.join("lock");
         let file = fs::File::create(&path).map_err(|reason| self.advised(&path, &reason))?;
-        flock(&file, FlockOperation::LockExclusive).map_err(Error::while_doing(path.display()))?;
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            warn("Another `cargo xtask` of this checkout starts or stops the bank: waiting for it");
+            flock(&file, FlockOperation::LockExclusive)
+                .map_err(Error::while_doing(path.display()))?;
+        }
         Ok(file)
     }
 

@@ -25,6 +25,10 @@ pub struct State {
     pub data: PathBuf,
     /// Sockets, filled-in configuration, logs.
     pub run: PathBuf,
+    /// The kernel's name for the boot in which it was started: after another one its processes are
+    /// gone, and their numbers others'.
+    #[serde(default)]
+    pub boot: Option<String>,
     /// The `up` that waits for Ctrl-C, if it does.
     pub owner: Option<ProcessState>,
     /// The postmaster.
@@ -114,6 +118,12 @@ impl State {
             .map_err(Error::while_doing(file.display()))
     }
 
+    /// The kernel's name for this boot (random(4)).
+    pub(crate) fn boot() -> Option<String> {
+        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(id.trim().to_owned())
+    }
+
     fn parts(&self) -> impl Iterator<Item = &ProcessState> {
         let replicas = self.replicas.iter().map(|replica| &replica.process);
         self.nginx
@@ -139,6 +149,9 @@ impl State {
     pub fn stop(&self) {
         const DRAIN: Duration = Duration::from_secs(15);
         const CHECKPOINT: Duration = Duration::from_secs(60);
+        if self.boot.is_some() && self.boot != State::boot() {
+            return;
+        }
         if let Some(mut owner) = self.owner.as_ref().and_then(ProcessState::adopt) {
             owner.signal(Signal::TERM);
             owner.wait(DRAIN + CHECKPOINT);
@@ -163,5 +176,39 @@ impl State {
         if let Some(mut postgres) = self.postgres.as_ref().and_then(ProcessState::adopt) {
             postgres.stop(Signal::INT, CHECKPOINT);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Lifetime;
+    use std::process::Command;
+
+    #[test]
+    fn what_another_boot_left_is_not_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sleep = Command::new("sleep");
+        sleep.arg("600");
+        let lifetime = Lifetime::Owned(Signal::KILL);
+        let log = folder.path().join("log");
+        let process = Process::start(sleep, &log, None, lifetime).unwrap();
+        let mut state = State {
+            url: String::new(),
+            replicas: Vec::new(),
+            database_url: String::new(),
+            data: PathBuf::new(),
+            run: PathBuf::new(),
+            boot: Some("another".to_owned()),
+            owner: None,
+            postgres: None,
+            nginx: Some(ProcessState::of(&process)),
+        };
+        state.stop();
+        assert!(process.is_alive());
+        state.boot = State::boot();
+        assert!(state.boot.is_some());
+        state.stop();
+        assert!(!process.is_alive());
     }
 }

@@ -247,6 +247,7 @@ fn state(stack: &Stack, home: &Home, owner: Option<ProcessState>) -> State {
         database_url: stack.database_url().to_owned(),
         data: home.data.clone(),
         run: home.run.clone(),
+        boot: State::boot(),
         owner,
         postgres: stack.postgres.process().map(ProcessState::of),
         nginx: stack.nginx.process.as_ref().map(ProcessState::of),

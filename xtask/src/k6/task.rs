@@ -19,6 +19,8 @@ use crate::url;
 /// Where the live dashboard is, with [`Mode::Dev`].
 const DASHBOARD: &str = "http://localhost:5665";
 const DASHBOARD_PORT: u16 = 5665;
+/// For a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What becomes of a run's figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -52,9 +54,8 @@ pub struct K6 {
     /// of the saturation 15
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub hold: Option<u64>,
-    /// The saturation's levels, one after the other
-    #[arg(long, value_delimiter = ',', default_value = "16,64,256",
-          value_parser = clap::value_parser!(u32).range(1..))]
+    /// The saturation's levels, one after the other; without it 16,64,256
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     pub connections: Vec<u32>,
     /// Before the load the contest's validations, which want a fresh bank
     #[arg(long)]
@@ -65,6 +66,33 @@ pub struct K6 {
 }
 
 impl K6 {
+    /// # Errors
+    /// Something was asked for that this scenario, or mode, knows nothing of.
+    fn makes_sense(&self) -> Result<(), Error> {
+        let has = |scenarios: &[Scenario]| scenarios.contains(&self.scenario);
+        let loads = has(&[Scenario::Contest, Scenario::Soak, Scenario::Saturation]);
+        let grows = has(&[Scenario::Contest, Scenario::Soak]);
+        let levels = has(&[Scenario::Saturation]);
+        let name = self.scenario.as_str();
+        for (flag, is_given, fits) in [
+            ("--ramp", self.ramp.is_some(), grows),
+            ("--hold", self.hold.is_some(), loads),
+            ("--connections", !self.connections.is_empty(), levels),
+            ("--validate", self.validate, loads),
+            ("--strict", self.strict, loads),
+        ] {
+            if is_given && !fits {
+                return Err(Error::new(format!("{flag} says nothing to `{name}`")));
+            }
+        }
+        match &self.reports {
+            Some(_) if self.mode == Mode::Dev => Err(Error::new(
+                "--reports goes with --mode prod, which writes them",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn options(&self) -> Result<Options, Error> {
         let (ramp, hold) = self.scenario.times();
         let prod = self.mode == Mode::Prod;
@@ -77,7 +105,10 @@ impl K6 {
         Ok(Options {
             ramp: self.ramp.map_or(ramp, Duration::from_secs),
             hold: self.hold.map_or(hold, Duration::from_secs),
-            connections: self.connections.clone(),
+            connections: match self.connections.as_slice() {
+                [] => Options::default().connections,
+                levels => levels.to_vec(),
+            },
             validate: self.validate,
             is_strict: self.strict,
             reports,
@@ -97,6 +128,7 @@ impl K6 {
 /// # Errors
 /// No bank runs, k6 could not run, or a threshold was missed.
 pub fn task(task: &K6) -> Result<(), Error> {
+    task.makes_sense()?;
     let url = match &task.url {
         Some(url) => url.clone(),
         None => running()?,
@@ -150,7 +182,8 @@ fn running() -> Result<String, Error> {
 fn reach(url: &str) -> Result<SocketAddr, Error> {
     let reached = url::addresses(url).and_then(|addresses| {
         let mut addresses = addresses.into_iter();
-        let connected = addresses.find(|address| TcpStream::connect(address).is_ok());
+        let connected =
+            addresses.find(|address| TcpStream::connect_timeout(address, PATIENCE).is_ok());
         connected.ok_or_else(|| ErrorKind::ConnectionRefused.into())
     });
     let nobody = |error| Error::new(format!("nobody answers at {url} ({error}): start the bank"));

@@ -91,6 +91,10 @@ impl Observer {
             fs::create_dir_all(&path).map_err(Error::while_doing(path.display()))?;
         }
         configure(folder)?;
+        // Whoever is there would be taken for ours.
+        if let Some(refusal) = port.and_then(machine::port_refusal) {
+            return Err(refusal);
+        }
         let exporter = Exporter::start(folder, &targets.sockets)?;
         let port = port.map_or_else(machine::free_port, Ok)?;
         let address = SocketAddr::from(([127, 0, 0, 1], port));

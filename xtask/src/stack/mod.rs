@@ -344,11 +344,6 @@ impl Stack {
         self.note_for_sweep()
     }
 
-    /// Has NGINX read its configuration again.
-    pub fn reload_nginx(&self) {
-        self.nginx.reload();
-    }
-
     /// NGINX's master process; none while it is stopped.
     pub fn nginx_pid(&self) -> Option<u32> {
         self.nginx.process.as_ref().map(|process| process.pid)

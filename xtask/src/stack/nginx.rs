@@ -200,13 +200,6 @@ impl Nginx {
         }
     }
 
-    /// Has it read its configuration again; connections and requests go on.
-    pub fn reload(&self) {
-        if let Some(process) = &self.process {
-            process.signal(Signal::HUP);
-        }
-    }
-
     /// Lets it answer what it has, then ends it; kills it after `patience`.
     pub fn stop(&mut self, patience: Duration) {
         if let Some(mut process) = self.process.take() {
