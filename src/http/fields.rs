@@ -77,7 +77,8 @@ impl Seen {
     }
 
     fn expect(&mut self, value: &[u8]) {
-        for expectation in elements(value) {
+        // Empty elements are to be ignored (RFC 9110, section 5.6.1.2).
+        for expectation in elements(value).filter(|element| !element.is_empty()) {
             let continues = expectation.eq_ignore_ascii_case(b"100-continue");
             self.continues |= continues;
             self.expects_other |= !continues;

@@ -16,5 +16,5 @@ mod status;
 mod target;
 
 pub use date::civil;
-pub use request::{Body, Decoded, Decoder, Method, Persistence, Refusal, Request};
+pub use request::{Body, Decoded, Decoder, Method, Persistence, Refusal, Request, is_head};
 pub use response::{Date, Head, Media, Status, append_continue, append_response, problem};

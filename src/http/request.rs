@@ -100,6 +100,15 @@ impl Refusal {
     }
 }
 
+/// Whether what has come of a request begins one for the head alone: no answer to it has a body,
+/// whatever its status (RFC 9110, section 9.3.2).
+pub fn is_head(begun: &[u8]) -> bool {
+    // Empty lines ahead are no part of it (RFC 9112, section 2.2).
+    let line = begun.iter().position(|byte| !b"\r\n".contains(byte));
+    let line = line.and_then(|at| begun.get(at..));
+    line.is_some_and(|line| line.starts_with(b"HEAD "))
+}
+
 impl Decoder {
     /// Decodes the request that starts at `buf[start]`. On [`Decoded::Request`] the caller goes
     /// on behind its `len_bytes`; on [`Decoded::Partial`] it reads more and calls again.

@@ -118,7 +118,7 @@ async fn read_half(worker: &Worker, exchange: &Rc<Exchange>, mut reader: impl As
     while !exchange.closed_to_requests() && !exchange.severed() {
         // A panic here is this connection's own affair: 500, and close.
         let step = fault::contained(|| input.step(worker, exchange));
-        match step.unwrap_or(Step::Answer(Local::refusal(Status::INTERNAL, input.came()))) {
+        match step.unwrap_or_else(|| input.refuse(Status::INTERNAL)) {
             // Else whoever always asks again before the last answer would never see an end.
             Step::Read if worker.draining() && !exchange.settled() => {
                 wait(exchange, || exchange.settled()).await;
@@ -127,8 +127,8 @@ async fn read_half(worker: &Worker, exchange: &Rc<Exchange>, mut reader: impl As
                 Came::Bytes => {}
                 Came::Nothing => exchange.close_to_requests(),
                 Came::TooLate => {
-                    let refusal = Local::refusal(Status::REQUEST_TIMEOUT, input.came());
-                    answer(worker, exchange, &refusal).await;
+                    let local = input.refusal(Status::REQUEST_TIMEOUT);
+                    answer(worker, exchange, &local).await;
                 }
                 Came::Reset => exchange.sever(),
             },
@@ -226,6 +226,8 @@ struct Input {
     now_us: u64,
     /// When the request that is being decoded began.
     begun_ms: u64,
+    /// A HEAD has begun and is read on; `bytes` are with the kernel.
+    awaits_head: bool,
 }
 
 impl Input {
@@ -239,6 +241,7 @@ impl Input {
             came_us: now_us,
             now_us,
             begun_ms: now_us / 1000,
+            awaits_head: false,
         }
     }
 
@@ -293,7 +296,14 @@ impl Input {
     }
 
     fn refuse(&self, status: Status) -> Step {
-        Step::Answer(Local::refusal(status, self.came()))
+        Step::Answer(self.refusal(status))
+    }
+
+    /// What is said to the request that is being decoded.
+    fn refusal(&self, status: Status) -> Local {
+        let begun = self.bytes.get(self.start..).unwrap_or_default();
+        let head_only = self.awaits_head || http::is_head(begun);
+        Local::refusal(status, head_only, self.came())
     }
 
     async fn read(
@@ -307,6 +317,7 @@ impl Input {
         }
         self.make_room();
         let begun = !self.decoder.is_idle(&self.bytes);
+        self.awaits_head = begun && http::is_head(&self.bytes);
         exchange.await_bytes(match begun {
             true => Awaits::Rest {
                 since_ms: self.begun_ms,
@@ -322,6 +333,7 @@ impl Input {
         self.bytes = bytes;
         match came {
             Came::Bytes => {
+                self.awaits_head = false;
                 worker.tally.received(self.bytes.len() - before);
                 self.came_us = worker.clock.now_us();
                 self.now_us = self.came_us;

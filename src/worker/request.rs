@@ -151,11 +151,11 @@ impl Worker {
 
 impl Local {
     /// What came is refused, and the connection closes.
-    pub(super) fn refusal(status: Status, came: Moment) -> Self {
+    pub(super) fn refusal(status: Status, head_only: bool, came: Moment) -> Self {
         Self {
             what: What::problem(status),
             persistence: Persistence::Close,
-            head_only: false,
+            head_only,
             topic: Topic::Other,
             came,
         }

@@ -44,8 +44,28 @@ impl Case {
     }
 }
 
+/// No answer to HEAD has a body, a refusal neither: the connection closes right behind the head.
+fn refused_heads(peer: &Peer, report: &Report) {
+    for (request, status) in [
+        ("HEAD /healthz HTTP/1.1\r\n\r\n", 400),
+        ("\r\nHEAD / HTTP/1.1\r\nHost: x\r\nExpect: x\r\n\r\n", 417),
+        (
+            "HEAD / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x\r\n\r\n",
+            501,
+        ),
+        ("HEAD / HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+    ] {
+        let mut client = connect(peer);
+        report.ok(request, client.send(request));
+        let head = client.receive_head().map(|answer| answer.status);
+        report.equal(request, head.map_err(|e| e.to_string()), Ok(status));
+        ends(report, request, &mut client);
+    }
+}
+
 /// Each case on a connection of its own, several at once.
 pub fn check(bank: &Bank, peer: &Peer, report: &Report) {
+    refused_heads(peer, report);
     let ids = bank.clientes(2, 0);
     let (target, victim) = (ids[0], ids[1]);
     let mut cases = heads();
