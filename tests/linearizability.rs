@@ -9,6 +9,7 @@ mod load;
 
 use std::time::Duration;
 
+use checker::{Answer, Operation};
 use common::{Bank, Peer};
 use load::{History, Load};
 use xtask::stack::{Driver, Sockets};
@@ -66,6 +67,10 @@ fn judge(bank: &Bank) {
     if let Err(fault) = judged {
         panic!("seed {seed}: {fault}\n{}", bank.logs());
     }
+    // Nobody but a cliente that does not exist is refused.
+    let refused = |one: &&Operation| matches!(one.answer, Answer::Refused) && one.cliente != 6;
+    let refused = history.operations.iter().find(refused);
+    assert!(refused.is_none(), "{refused:?}\n{}", bank.logs());
     // Without these shares the check would say little.
     assert!(counts.impossible * 10 >= total, "{counts:?}");
     assert!(counts.extratos * 10 >= total, "{counts:?}");

@@ -124,17 +124,18 @@ fn a_slow_request_is_logged_with_its_parts() {
         .iter()
         .filter(|line| line.contains(r#"msg="slow request""#) && line.contains("transacoes"))
         .collect();
-    assert_eq!(slow.len(), 1, "{lines:?}");
+    // The one that was held up is the last; on a slow machine another may be slow.
+    let slow = slow.last().unwrap_or_else(|| panic!("{lines:?}"));
     let field = |name: &str| {
-        let mut pairs = slow[0].split(' ').filter_map(|pair| pair.split_once('='));
+        let mut pairs = slow.split(' ').filter_map(|pair| pair.split_once('='));
         let found = pairs.find(|(key, _)| *key == name);
-        found.unwrap_or_else(|| panic!("{name}: {}", slow[0])).1
+        found.unwrap_or_else(|| panic!("{name}: {slow}")).1
     };
     assert_eq!((field("level"), field("status")), ("warn", "200"));
     let us = |name: &str| field(name).parse::<u64>().unwrap();
-    assert!(us("database_us") >= 400_000, "{}", slow[0]);
+    assert!(us("database_us") >= 400_000, "{slow}");
     let parts = us("queue_us") + us("database_us") + us("write_us");
-    assert_eq!(us("total_us"), parts, "{}", slow[0]);
+    assert_eq!(us("total_us"), parts, "{slow}");
 }
 
 #[test]

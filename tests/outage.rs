@@ -69,6 +69,10 @@ fn check_unsayable(driver: Driver) {
         let mut client = Client::connect(replica.peer()).unwrap();
         let response = client.exchange(common::extrato(2)).unwrap();
         assert_eq!(response.status, 500, "{response:?}\n{}", replica.log());
+        assert_problem(
+            &response,
+            r#"{"title":"Internal Server Error","status":500}"#,
+        );
         assert_eq!(response.field("connection"), Some("close"));
         assert_eq!(client.receive_end().unwrap(), b"");
         assert_eq!(replica.get("/clientes/1/extrato").unwrap().status, 200);
@@ -146,6 +150,7 @@ fn check_silent(driver: Driver) {
     reading.send(common::extrato(1)).unwrap();
     let response = flying.receive().unwrap();
     assert_eq!(response.status, 504, "{response:?}");
+    assert_problem(&response, r#"{"title":"Gateway Timeout","status":504}"#);
     for client in [&mut waiting, &mut reading] {
         assert_unavailable(&client.receive().unwrap(), &replica);
     }
@@ -161,6 +166,45 @@ fn check_silent(driver: Driver) {
     );
     let rows = "SELECT string_agg(descricao, ' ' ORDER BY n) FROM banco.transacoes";
     assert_eq!(postgres.psql(rows).unwrap(), "flying behind");
+}
+
+#[test]
+fn one_connection_queues_no_more_than_its_share() {
+    under_both(check_share);
+}
+
+/// Of a hundred that one connection pipelines 64 are taken; another one's place is free.
+fn check_share(driver: Driver) {
+    const PIPELINED: usize = 100;
+    let postgres = Postgres::private(&[], &[]).unwrap();
+    postgres.apply_sql().unwrap();
+    let mut replica = start(&postgres, driver);
+    replica.wait_for("/health", 200);
+    let backend = backend(&postgres);
+    kill_process(backend, Signal::STOP).unwrap();
+    let connect = || Client::connect(replica.peer()).unwrap();
+    let (mut greedy, mut other) = (connect(), connect());
+    let credit = common::transacao(1, "c", 1, "greedy");
+    greedy.send(credit.repeat(PIPELINED)).unwrap();
+    let taken = || {
+        let health = replica.get("/health").unwrap().json();
+        health["queue"].as_u64().unwrap() + health["in_flight"].as_u64().unwrap()
+    };
+    let since = Instant::now();
+    while taken() < 64 {
+        assert!(since.elapsed() < GUARD, "{} taken", taken());
+    }
+    other.send(common::transacao(2, "c", 1, "other")).unwrap();
+    while taken() < 65 {
+        assert!(since.elapsed() < GUARD, "{} taken", taken());
+    }
+    assert_eq!(taken(), 65);
+    kill_process(backend, Signal::CONT).unwrap();
+    for saldo in 1..=PIPELINED {
+        let text = greedy.receive().unwrap().text();
+        assert_eq!(text, format!(r#"{{"limite":100000,"saldo":{saldo}}}"#));
+    }
+    assert_eq!(other.receive().unwrap().status, 200);
 }
 
 #[test]
@@ -230,6 +274,13 @@ fn start(postgres: &Postgres, driver: Driver) -> Replica {
         ("LISTEN", &listen),
         ("IO_DRIVER", driver.as_str()),
     ])
+}
+
+fn assert_problem(response: &Response, body: &str) {
+    let kind = response.field("content-type");
+    assert_eq!(kind, Some("application/problem+json"), "{response:?}");
+    assert_eq!(response.text(), body);
+    assert_eq!(response.field("retry-after"), None, "{response:?}");
 }
 
 fn assert_unavailable(response: &Response, replica: &Replica) {

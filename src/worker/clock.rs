@@ -53,11 +53,15 @@ impl Clock {
     pub(super) fn tick(&self) -> u64 {
         let now_us = self.now_us();
         self.tick_ms.set(now_us / 1000);
-        let second = unix_time().as_secs();
+        self.turn(unix_time().as_secs());
+        now_us
+    }
+
+    /// Writes the date of a second that has begun, once.
+    fn turn(&self, second: u64) {
         if self.second.replace(second) != second {
             self.date.set(date_at(second));
         }
-        now_us
     }
 }
 
@@ -69,4 +73,24 @@ fn unix_time() -> Duration {
 
 fn date_at(second: u64) -> Date {
     Date::at(i64::try_from(second).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_is_that_of_the_second() {
+        let clock = Clock::new();
+        for (second, date) in [
+            (784_887_151, "Tue, 15 Nov 1994 08:12:31 GMT"),
+            (784_887_151, "Tue, 15 Nov 1994 08:12:31 GMT"),
+            (784_887_152, "Tue, 15 Nov 1994 08:12:32 GMT"),
+            // Clocks are set back, too.
+            (784_887_151, "Tue, 15 Nov 1994 08:12:31 GMT"),
+        ] {
+            clock.turn(second);
+            assert_eq!(clock.date().as_bytes(), date.as_bytes());
+        }
+    }
 }

@@ -253,3 +253,69 @@ impl Exchange {
         self.running.set(false);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The contract's times: 75 s idle, 5 s for a request.
+    #[test]
+    fn what_waits_for_too_long_is_ended_then_and_not_before() {
+        let since_ms = 7;
+        for (awaits, limit_ms) in [
+            (Awaits::Request { since_ms }, 75_000),
+            (Awaits::Rest { since_ms }, 5_000),
+            (Awaits::Nothing, NEVER - since_ms),
+        ] {
+            let exchange = Exchange::new(false);
+            exchange.await_bytes(awaits);
+            exchange.expire(since_ms + limit_ms - 1, false);
+            assert!(!exchange.read_expired(), "{limit_ms}");
+            let ends = !matches!(awaits, Awaits::Nothing);
+            exchange.expire(since_ms + limit_ms, false);
+            assert_eq!(exchange.read_expired(), ends, "{limit_ms}");
+        }
+    }
+
+    #[test]
+    fn a_drain_ends_who_waits_for_a_request_alone() {
+        for (awaits, ends) in [
+            (Awaits::Request { since_ms: 7 }, true),
+            (Awaits::Rest { since_ms: 7 }, false),
+        ] {
+            let exchange = Exchange::new(false);
+            exchange.await_bytes(awaits);
+            exchange.expire(8, true);
+            assert_eq!(exchange.read_expired(), ends);
+        }
+    }
+
+    /// Idleness begins behind the last answer.
+    #[test]
+    fn who_is_owed_an_answer_is_not_idle() {
+        let exchange = Exchange::new(false);
+        exchange.await_bytes(Awaits::Request { since_ms: 0 });
+        exchange.joined(false);
+        exchange.expire(limits::IDLE_MS, true);
+        assert!(!exchange.read_expired());
+        exchange.answered();
+        exchange.expire(2 * limits::IDLE_MS - 1, false);
+        assert!(!exchange.read_expired());
+        exchange.expire(2 * limits::IDLE_MS, false);
+        assert!(exchange.read_expired());
+    }
+
+    #[test]
+    fn there_is_room_for_64_operations_or_up_to_an_extrato() {
+        let exchange = Exchange::new(false);
+        for _ in 0..64 {
+            assert!(exchange.has_room());
+            exchange.joined(false);
+        }
+        assert!(!exchange.has_room());
+        exchange.answered();
+        assert!(exchange.has_room());
+        exchange.joined(true);
+        assert!(!exchange.has_room());
+    }
+}

@@ -4,6 +4,13 @@ use crate::answers::Place;
 use crate::common::post;
 use crate::tables::{BROKEN, PASS, RULES, VALORES};
 
+/// What a body may be called.
+const TYPES: [&str; 4] = [
+    "application/json",
+    "application/json; charset=utf-8",
+    "application/x-www-form-urlencoded",
+    "text/plain",
+];
 /// The longest body there may be.
 const BODY_BYTES: usize = 4 * 1024;
 
@@ -62,7 +69,8 @@ pub fn check(place: &Place) {
         413,
     );
 
-    let count = pass.len();
+    content_types(place, accepting);
+    let count = pass.len() + TYPES.len();
     let row = |id| place.bank.row(id);
     place.report.equal(
         &place.named("what passed"),
@@ -73,6 +81,20 @@ pub fn check(place: &Place) {
         .report
         .equal(&place.named("what was refused"), row(refusing), "0 0");
     largest(place);
+}
+
+/// Whatever a client calls its body, `curl -d` without further words among them: it is JSON.
+fn content_types(place: &Place, id: i64) {
+    let mut client = place.connect();
+    let body = r#"{"valor":1,"tipo":"c","descricao":"x"}"#;
+    for kind in TYPES {
+        let length = body.len();
+        let request = format!(
+            "POST /clientes/{id}/transacoes HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        );
+        place.expect(&mut client, kind, request.as_bytes(), 200);
+    }
 }
 
 fn valor_of(valor: &str) -> (String, Vec<u8>) {

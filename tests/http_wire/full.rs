@@ -84,18 +84,20 @@ fn places(peer: &Peer, report: &Report, count: usize) -> Vec<Client> {
 fn queue(bank: &Bank, peer: &Peer, report: &Report) {
     let id = bank.cliente(0);
     let mut clients: Vec<Client> = (0..CONNECTIONS - 2).map(|_| connect(peer)).collect();
+    let mut asker = connect(peer);
     thread::scope(|scope| {
         let lock = format!(
-            "BEGIN; SELECT 1 FROM clientes WHERE id = {id} FOR UPDATE; SELECT pg_sleep(1.2); COMMIT"
+            "BEGIN; SELECT 1 FROM clientes WHERE id = {id} FOR UPDATE; SELECT pg_sleep(600); COMMIT"
         );
-        let holder = scope.spawn(move || bank.psql(&lock));
+        let held = Lock(bank);
+        scope.spawn(move || bank.psql(&lock));
         wait_for(bank, report, "PgSleep");
         report.ok("in flight", clients[0].send(transacao(id, "c", 1, "x")));
         wait_for(bank, report, "transactionid");
-        for client in &mut clients[1..=QUEUE] {
+        for (place, client) in (1..).zip(&mut clients[1..=QUEUE]) {
             report.ok("queued", client.send(transacao(id, "c", 1, "x")));
             // In this order, so that it is the last one that finds no place.
-            thread::sleep(Duration::from_millis(30));
+            wait_for_queue(&mut asker, report, place);
         }
         let last = clients[QUEUE + 1].exchange(extrato(id));
         if let Some(answer) = report.ok("one too many in the queue", last) {
@@ -107,6 +109,7 @@ fn queue(bank: &Bank, peer: &Peer, report: &Report) {
             );
             report.equal("it stays connected", answer.field("connection"), None);
         }
+        drop(held);
         for client in &mut clients[..=QUEUE] {
             let status = client
                 .receive()
@@ -114,13 +117,35 @@ fn queue(bank: &Bank, peer: &Peer, report: &Report) {
                 .map_err(|e| e.to_string());
             report.equal("who was queued", status, Ok(200));
         }
-        report.ok("the lock", holder.join().expect("psql does not panic"));
     });
     let status = clients[QUEUE + 1]
         .exchange(extrato(id))
         .map(|answer| answer.status);
     report.equal("after it", status.map_err(|e| e.to_string()), Ok(200));
     report.equal("after it", bank.row(id), "5 5");
+}
+
+/// Whoever sleeps over a row lock is ended on drop, also when the test fails.
+struct Lock<'a>(&'a Bank);
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.psql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'",
+        );
+    }
+}
+
+/// Until so many operations wait.
+fn wait_for_queue(asker: &mut Client, report: &Report, waiting: u64) {
+    let until = Instant::now() + GUARD;
+    while Instant::now() < until {
+        let health = asker.exchange(get("/health")).map(|answer| answer.json());
+        if health.is_ok_and(|health| health["queue"] == waiting) {
+            return;
+        }
+    }
+    report.check("queued", false, || format!("{waiting} never waited"));
 }
 
 /// Until some backend waits for this.

@@ -13,6 +13,19 @@ use xtask::{down, up};
 /// A guard, not a measure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Says that it is over, and takes down what runs, also when the test fails.
+struct EndOnDrop<'a> {
+    home: &'a Home,
+    go: &'a AtomicBool,
+}
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.go.store(true, Ordering::Relaxed);
+        let _ = down::down(self.home);
+    }
+}
+
 fn until(what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_so() {
@@ -44,6 +57,10 @@ fn what_runs_is_watched_until_it_is_told_to_stop() {
     };
     up::up(&home, &asked, &go).unwrap();
     thread::scope(|scope| {
+        let _end = EndOnDrop {
+            home: &home,
+            go: &go,
+        };
         let watching = scope.spawn(|| observe(&home, &Observe::default(), &go));
         until("it starts", || {
             assert!(!watching.is_finished(), "it has ended");

@@ -1,0 +1,97 @@
+//! What NGINX says by itself when a replica does not: 503 only where no replica can have seen the
+//! request, else 502 or 504, after which a transacao may have been applied.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Bank, Client, Response, connect, extrato, get, transacao};
+use rustix::process::{Pid, Signal, kill_process};
+use xtask::stack::{Driver, Sockets};
+
+/// A guard, never a measure.
+const GUARD: Duration = Duration::from_secs(30);
+
+#[test]
+fn only_what_nobody_saw_is_said_not_to_be_applied() {
+    std::thread::scope(|scope| {
+        for sockets in [Sockets::Unix, Sockets::Tcp] {
+            scope.spawn(move || check(sockets));
+        }
+    });
+}
+
+fn check(sockets: Sockets) {
+    let mut bank = Bank::start_with(Driver::Auto, sockets, |options| options.replicas = 1);
+    let id = bank.cliente(0);
+    let ask = |bank: &Bank, request: Vec<u8>| connect(&bank.door()).exchange(request).unwrap();
+    assert_eq!(ask(&bank, transacao(id, "c", 1, "um")).status, 200);
+
+    // It dies with the transacao in flight, which the database applies.
+    let backend = backend(&bank);
+    kill_process(backend, Signal::STOP).unwrap();
+    let mut client = connect(&bank.door());
+    client.send(transacao(id, "c", 10, "dez")).unwrap();
+    wait_for_flight(&bank);
+    bank.stack().kill_replica(0);
+    kill_process(backend, Signal::CONT).unwrap();
+    assert_problem(&receive(&mut client, &bank), "Bad Gateway", 502);
+    let since = Instant::now();
+    while bank.row(id) != "11 2" {
+        assert!(since.elapsed() < GUARD, "{}", bank.row(id));
+    }
+
+    // Nobody is there: nothing can have been applied, however often it is asked.
+    let requests = [transacao(id, "c", 100, "cem"), extrato(id), get("/healthz")];
+    for request in requests.iter().chain(&requests) {
+        let response = ask(&bank, request.clone());
+        assert_eq!(response.field("retry-after"), Some("1"), "{response:?}");
+        assert_problem(&response, "Service Unavailable", 503);
+    }
+
+    // It has the request, and says nothing for longer than it may take.
+    bank.stack().start_replica(0).unwrap();
+    assert_eq!(ask(&bank, extrato(id)).status, 200);
+    bank.stack().freeze_replica(0);
+    let mut client = connect(&bank.door());
+    client.send(transacao(id, "c", 1000, "mil")).unwrap();
+    let response = receive(&mut client, &bank);
+    bank.stack().thaw_replica(0);
+    assert_problem(&response, "Gateway Timeout", 504);
+    assert_eq!(response.field("retry-after"), None, "{response:?}");
+}
+
+fn receive(client: &mut Client, bank: &Bank) -> Response {
+    client.set_guard(GUARD).unwrap();
+    let response = client.receive();
+    response.unwrap_or_else(|error| panic!("{error}\n{}", bank.logs()))
+}
+
+/// The error as the contract has it, whoever says it.
+fn assert_problem(response: &Response, title: &str, status: u16) {
+    assert_eq!(response.status, status, "{response:?}");
+    let kind = response.field("content-type");
+    assert_eq!(kind, Some("application/problem+json"), "{response:?}");
+    let body = format!(r#"{{"title":"{title}","status":{status}}}"#);
+    assert_eq!(response.text(), body);
+}
+
+/// Of the replica's session.
+fn backend(bank: &Bank) -> Pid {
+    let backend = bank.psql(
+        "SELECT pid FROM pg_stat_activity
+         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+    );
+    let backend = backend.unwrap().trim().parse().ok();
+    backend.and_then(Pid::from_raw).unwrap()
+}
+
+fn wait_for_flight(bank: &Bank) {
+    let since = Instant::now();
+    let mut client = connect(&bank.replica(0));
+    while client.exchange(get("/health")).unwrap().json()["in_flight"] != 1 {
+        assert!(since.elapsed() < GUARD, "nothing is in flight");
+    }
+}
