@@ -9,9 +9,10 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::thread;
+use std::time::Instant;
 
 use common::{Client, Peer};
-use replica::{Ended, NOWHERE, Replica, command, deny, free_address, run};
+use replica::{Ended, GUARD, NOWHERE, Replica, command, deny, free_address, run};
 use rustix::process::Signal;
 use xtask::stack::{Driver, Postgres, Shutdown};
 
@@ -289,11 +290,15 @@ fn one_connection_too_many_is_told_and_closed() {
             ("MAX_CONNECTIONS", "2"),
         ]);
         replica.wait_for("/health", 200);
-        let served = || loop {
-            // The connections of wait_for may not have left yet.
-            let mut client = Client::connect(replica.peer()).unwrap();
-            if client.exchange(common::extrato(1)).unwrap().status == 200 {
-                break client;
+        let served = || {
+            let since = Instant::now();
+            loop {
+                // The connections of wait_for may not have left yet.
+                let mut client = Client::connect(replica.peer()).unwrap();
+                if client.exchange(common::extrato(1)).unwrap().status == 200 {
+                    break client;
+                }
+                assert!(since.elapsed() < GUARD, "{}", replica.log());
             }
         };
         let (mut first, second) = (served(), served());
