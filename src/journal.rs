@@ -7,11 +7,11 @@ use std::io::Write;
 /// How a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people: `[2026-11-21T08:00:00.000Z INFO] drained worker=0`
+    /// For people: `[2026-11-21T08:00:00.000Z INFO] drained`
     Text,
-    /// `time=2026-11-21T08:00:00.000Z level=info msg=drained worker=0`
+    /// `time=2026-11-21T08:00:00.000Z level=info msg=drained`
     Logfmt,
-    /// `{"time":"2026-11-21T08:00:00.000Z","level":"info","msg":"drained","worker":0}`
+    /// `{"time":"2026-11-21T08:00:00.000Z","level":"info","msg":"drained"}`
     Json,
 }
 

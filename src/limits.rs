@@ -1,4 +1,5 @@
-//! Every bound of the server, in one place, with the relations between them held at compile time.
+//! Every bound that a peer or a user can meet, with the relations between them held at compile
+//! time; those of `DATABASE_URL` stand with its rules, what only tunes a room beside its use.
 //!
 //! Units last in names: `_BYTES`, `_MS`, `_MAX` (a count). The times and sizes are the HTTP
 //! contract's (docs/api.md); what can be set by the environment has only its default here.

@@ -20,39 +20,13 @@ const DRIVERS: [Driver; 2] = [Driver::IoUring, Driver::Epoll];
 /// Connections that are open and do nothing; a test may have 1024 descriptors in all.
 const IDLE: u64 = 400;
 
+/// Its settings are held against the READMEs' by tests/readme.rs.
 #[test]
-fn help_names_every_setting_with_its_default() {
+fn help_names_what_is_no_setting() {
     let ended = run(&["--help"], &[]);
     assert!(ended.status.success(), "{ended:?}");
-    let settings = [
-        ("DATABASE_URL", ""),
-        ("LISTEN", "[default: 0.0.0.0:8080]"),
-        ("ADMIN_LISTEN", ""),
-        ("WORKERS", "[default: 1]"),
-        ("IO_DRIVER", "[default: auto]"),
-        ("SCHED_POLICY", "[default: batch]"),
-        ("MAX_CONNECTIONS", "[default: 4096]"),
-        ("MAX_QUEUE", "[default: 8192]"),
-        ("LOG", "[default: info]"),
-        ("LOG_FORMAT", "[default: text]"),
-        ("SLOW_MS", ""),
-        ("CREBITO_REVISION", "[default: unknown]"),
-        ("PGPASSWORD", ""),
-        ("PGPASSWORD_FILE", ""),
-        ("--check", ""),
-        ("health", ""),
-    ];
-    // One setting's words are those from its name to an empty line or the next.
-    for (name, default) in settings {
-        let found = ended
-            .stdout
-            .lines()
-            .any(|line| line.contains(name) && line.contains(default));
-        let spread = ended.stdout.split("\n\n").any(|part| {
-            let part = part.split_whitespace().collect::<Vec<_>>().join(" ");
-            part.contains(name) && part.contains(default)
-        });
-        assert!(found || spread, "{name} {default}:\n{}", ended.stdout);
+    for named in ["--check", "health", "--version"] {
+        assert!(ended.stdout.contains(named), "{named}:\n{}", ended.stdout);
     }
 }
 

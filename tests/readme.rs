@@ -1,4 +1,5 @@
-//! Both READMEs' tables of the stack, held against the files that decide it.
+//! What both READMEs and the questions say, held against what decides it: the stack's versions, the
+//! settings, the sample of `/health`, the tests that are named as a proof.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,7 +9,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use yaml_rust2::YamlLoader;
 
 /// Each README with its heading of the stack and what stands before the crates' versions.
 const READMES: [(&str, &str, &str); 2] = [
@@ -140,5 +144,140 @@ fn the_oldest_rust_is_cargo_toml_s() {
         // The job of CI that runs on Debian is of the image's Rust.
         let container = format!("image: rust:{newest}-bookworm\n");
         assert!(file(".github/workflows/ci.yml").contains(&container));
+    }
+}
+
+/// Flag and default of each variable; those that are variables alone have neither.
+type Settings = BTreeMap<String, (Option<String>, Option<String>)>;
+
+/// What `--help` names: a part for each flag, and the passwords' variables behind them all.
+fn helped() -> Settings {
+    let mut help = Command::new(env!("CARGO_BIN_EXE_crebito"));
+    let output = help.arg("--help").env_clear().output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let help = String::from_utf8(output.stdout).unwrap();
+    let mut settings = Settings::new();
+    let (mut flag, mut variable) = ("", "");
+    for line in help.lines().map(str::trim) {
+        let within = |name: &str| line.strip_prefix(name)?.strip_suffix(']');
+        if line.starts_with("--") {
+            flag = line.split(' ').next().unwrap();
+        } else if let Some(found) = within("[env: ") {
+            variable = found.trim_end_matches('=');
+            settings.insert(variable.to_owned(), (Some(flag.to_owned()), None));
+        } else if let Some(default) = within("[default: ") {
+            settings.get_mut(variable).unwrap().1 = Some(default.to_owned());
+        }
+    }
+    let words = help.split(|sign: char| !(sign.is_ascii_uppercase() || sign == '_'));
+    for password in words.filter(|word| word.starts_with("PGPASSWORD")) {
+        settings.insert(password.to_owned(), (None, None));
+    }
+    settings
+}
+
+/// What a README's table names: `| `NAME` | `--flag` | `default` or a word for none | ...`.
+fn tabled(text: &str, heading: &str) -> Settings {
+    let section = section(text, heading);
+    let code = |cell: &str| {
+        let code = cell.trim().strip_prefix('`')?.strip_suffix('`')?;
+        Some(code.to_owned())
+    };
+    let row = |line: &str| {
+        let mut cells = line.split('|').skip(1).map(code);
+        let (name, flag, default) = (cells.next()??, cells.next()?, cells.next()?);
+        Some((name, (flag, default)))
+    };
+    section.lines().filter_map(row).collect()
+}
+
+#[test]
+fn the_settings_are_those_of_help() {
+    let helped = helped();
+    assert!(helped.len() > 10, "{helped:?}");
+    assert!(helped.contains_key("PGPASSWORD_FILE"), "{helped:?}");
+    for (name, heading) in [
+        ("README.md", "## Settings"),
+        ("README.pt-BR.md", "## Configurações"),
+    ] {
+        assert_eq!(tabled(&file(name), heading), helped, "{name}");
+    }
+}
+
+#[test]
+fn the_sample_of_health_has_what_openapi_yaml_requires() {
+    let document = YamlLoader::load_from_str(&file("docs/openapi.yaml")).unwrap();
+    let required = &document[0]["components"]["schemas"]["Health"]["required"];
+    let required = required.as_vec().unwrap().iter();
+    let required: BTreeSet<String> = required.map(|key| key.as_str().unwrap().into()).collect();
+    for name in ["README.md", "README.pt-BR.md", "docs/api.md"] {
+        let text = file(name);
+        let samples = text.lines().map(|line| line.trim_start_matches("# "));
+        let samples: Vec<&str> = samples
+            .filter(|line| line.starts_with("{\"database\":"))
+            .collect();
+        assert_eq!(samples.len(), 1, "{name}");
+        let sample: BTreeMap<String, serde_json::Value> = serde_json::from_str(samples[0]).unwrap();
+        assert_eq!(
+            sample.into_keys().collect::<BTreeSet<_>>(),
+            required,
+            "{name}"
+        );
+    }
+}
+
+/// The name of each function in the files below these folders.
+fn functions(mut folders: Vec<PathBuf>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                let made = path.ends_with("target");
+                folders.extend((!made).then_some(path));
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let names = text.lines().filter_map(|line| {
+                    let (_, rest) = line.split_once("fn ")?;
+                    rest.split(['(', '<']).next()
+                });
+                found.extend(names.map(str::to_owned));
+            }
+        }
+    }
+    found
+}
+
+/// Three underscores make a name a test's, since settings have fewer; so do dots at its end, which
+/// stand for the rest of several names.
+#[test]
+fn the_tests_that_prove_something_are_there() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let functions = functions(
+        ["src", "tests", "xtask", "fuzz"]
+            .map(|name| top.join(name))
+            .into(),
+    );
+    for name in ["docs/questions.md", "docs/perguntas.md"] {
+        let text = file(name);
+        let mut count = 0;
+        for quoted in text.split('`').skip(1).step_by(2) {
+            let (word, is_whole) = match quoted.strip_suffix("...") {
+                Some(beginning) => (beginning, false),
+                None => (quoted, true),
+            };
+            let is_snake = |sign: char| matches!(sign, 'a'..='z' | '0'..='9' | '_');
+            let is_long = !is_whole || word.matches('_').count() >= 3;
+            if !is_long || !word.chars().all(is_snake) {
+                continue;
+            }
+            let is_there = match is_whole {
+                true => functions.contains(word),
+                false => functions.iter().any(|function| function.starts_with(word)),
+            };
+            assert!(is_there, "{name}: there is no test {quoted}");
+            count += 1;
+        }
+        assert!(count > 15, "{name}: {count} tests are named");
     }
 }

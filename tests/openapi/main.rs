@@ -4,23 +4,25 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod asks;
 mod document;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::thread;
+use std::time::{Duration, Instant};
 
-use common::{Bank, Peer, Report, Response, connect};
+use asks::{Ask, admin_asks, admin_slow_asks, asks, full, slow_asks};
+use common::{Bank, Client, Peer, Report, Response, connect};
+use crebito::limits;
 use document::{collect, document, escape, faults, members, resolve, text};
 use serde_json::{Value, json};
 use xtask::stack::{Driver, Shutdown, Sockets};
 
 /// Faults that no request brings about, and outcomes that only a broken link has (502 is NGINX's).
 const NOT_DRIVEN: [&str; 3] = ["500", "502", "504"];
-/// On the admin address only; on the public one it is an unknown path.
-const ADMIN: &str = "/metrics";
-const TRANSACOES: &str = "/clientes/{id}/transacoes";
-const EXTRATO: &str = "/clientes/{id}/extrato";
+/// A replica that was told to end says so long before: a guard, never a measure.
+const GUARD: Duration = Duration::from_secs(30);
 
 #[test]
 fn the_document_is_well_formed() {
@@ -84,14 +86,6 @@ fn answers_conform_under_epoll() {
     conform(Driver::Epoll, Sockets::Tcp);
 }
 
-/// An operation with the request that brings about a status.
-struct Ask {
-    path: &'static str,
-    method: &'static str,
-    request: String,
-    status: &'static str,
-}
-
 struct Conformity {
     document: Value,
     report: Report,
@@ -99,23 +93,35 @@ struct Conformity {
 }
 
 fn conform(driver: Driver, sockets: Sockets) {
-    let mut bank = Bank::start_with(driver, sockets, |options| options.replicas = 1);
+    let mut bank = Bank::start_with(driver, sockets, |options| {
+        options.replicas = 1;
+        options.admin = true;
+    });
     let conformity = Conformity {
         document: document(),
         report: Report::new(),
         seen: Mutex::default(),
     };
     let peer = bank.replica(0);
+    let admin = bank.stack().replicas()[0].admin;
+    let admin = Peer::from(admin.expect("it was asked for"));
     for ask in asks() {
         conformity.ask(&peer, &ask);
     }
+    for ask in admin_asks() {
+        conformity.ask(&admin, &ask);
+    }
     bank.stack().stop_postgres(Shutdown::Fast);
     thread::scope(|scope| {
-        for ask in slow_asks() {
-            let (conformity, peer) = (&conformity, &peer);
+        let slow = slow_asks().into_iter().map(|ask| (&peer, ask));
+        let admin = admin_slow_asks().into_iter().map(|ask| (&admin, ask));
+        for (peer, ask) in slow.chain(admin) {
+            let conformity = &conformity;
             scope.spawn(move || conformity.ask(peer, &ask));
         }
     });
+    // Last of the admin's: its connections may still be there when others come.
+    fills(&conformity, &admin);
     bank.stack()
         .signal_replica(0, rustix::process::Signal::TERM);
     drains(&conformity, &peer);
@@ -123,23 +129,43 @@ fn conform(driver: Driver, sockets: Sockets) {
     conformity.report.finish();
 }
 
+/// The admin address takes so many connections, and says so to one more.
+fn fills(conformity: &Conformity, admin: &Peer) {
+    let ask = full();
+    let mut held = Vec::new();
+    for _ in 0..=limits::ADMIN_CONNECTIONS_MAX {
+        let mut client = connect(admin);
+        let answer = client.exchange(&ask.request);
+        let Some(answer) = conformity.report.ok("one of many", answer) else {
+            return;
+        };
+        // Connections of earlier questions may not have left yet.
+        if answer.status != 200 {
+            return conformity.judge(&ask, &answer);
+        }
+        held.push(client);
+    }
+    let never = || format!("{} connections are not too many", held.len());
+    conformity.report.check("one of many", false, never);
+}
+
 /// A draining process takes connections for a while, and says that it drains.
 fn drains(conformity: &Conformity, peer: &Peer) {
-    let request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".to_owned();
-    let ask = Ask {
-        path: "/healthz",
-        method: "get",
-        request,
-        status: "503",
-    };
+    let ask = asks::draining();
+    let since = Instant::now();
     loop {
         // The signal may not have arrived yet.
-        let answer = common::Client::connect(peer).and_then(|mut c| c.exchange(&ask.request));
+        let answer = Client::connect(peer).and_then(|mut c| c.exchange(&ask.request));
         let Some(answer) = conformity.report.ok("while it drains", answer) else {
             return;
         };
         if answer.status != 200 {
             return conformity.judge(&ask, &answer);
+        }
+        let told = since.elapsed() < GUARD;
+        let never = || format!("it says {} after {GUARD:?}", answer.status);
+        if !conformity.report.check("while it drains", told, never) {
+            return;
         }
     }
 }
@@ -228,7 +254,7 @@ impl Conformity {
     /// What is promised and never seen may be wrong.
     fn all_were_seen(&self) {
         let seen = self.seen.lock().expect("no thread panics while it notes");
-        for (path, item) in members(&self.document["paths"]).filter(|(path, _)| *path != ADMIN) {
+        for (path, item) in members(&self.document["paths"]) {
             for (method, operation) in members(item) {
                 for (status, _) in members(&operation["responses"]) {
                     let key = (path.clone(), method.clone(), status.clone());
@@ -241,130 +267,4 @@ impl Conformity {
             }
         }
     }
-}
-
-fn ask(path: &'static str, method: &'static str, request: String, status: &'static str) -> Ask {
-    Ask {
-        path,
-        method,
-        request,
-        status,
-    }
-}
-
-/// Everything that is answered at once.
-fn asks() -> Vec<Ask> {
-    let mut asks = Vec::new();
-    let post = |id: &str, body: &str| {
-        let head = format!("POST /clientes/{id}/transacoes HTTP/1.1\r\nHost: x\r\n");
-        format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())
-    };
-    let credit = r#"{"valor": 1, "tipo": "c", "descricao": "toma"}"#;
-    let refused = r#"{"valor": 0, "tipo": "c", "descricao": "toma"}"#;
-    asks.push(ask(
-        EXTRATO,
-        "get",
-        line("GET", "/clientes/1/extrato", ""),
-        "200",
-    ));
-    for _ in 0..11 {
-        asks.push(ask(TRANSACOES, "post", post("1", credit), "200"));
-    }
-    asks.push(ask(
-        EXTRATO,
-        "get",
-        line("GET", "/clientes/1/extrato", ""),
-        "200",
-    ));
-    asks.push(ask(TRANSACOES, "post", post("1", refused), "422"));
-    asks.push(ask(TRANSACOES, "post", post("1", "{"), "400"));
-    asks.push(ask(TRANSACOES, "post", post("6", credit), "404"));
-    asks.push(ask(
-        EXTRATO,
-        "get",
-        line("GET", "/clientes/6/extrato", ""),
-        "404",
-    ));
-    for target in ["/clientes/1/extrato", "/healthz", "/health"] {
-        let path = if target == "/clientes/1/extrato" {
-            EXTRATO
-        } else {
-            target
-        };
-        asks.push(ask(path, "head", line("HEAD", target, ""), "200"));
-        asks.push(ask(path, "get", line("DELETE", target, ""), "405"));
-    }
-    asks.push(ask(
-        TRANSACOES,
-        "post",
-        line("GET", "/clientes/1/transacoes", ""),
-        "405",
-    ));
-    asks.push(ask("/healthz", "get", line("GET", "/healthz", ""), "200"));
-    asks.push(ask("/health", "get", line("GET", "/health", ""), "200"));
-    asks.push(ask("/metrics", "get", line("GET", "/metrics", ""), "404"));
-    asks.extend(refused_by_framing());
-    asks
-}
-
-/// What is refused by its framing alone.
-fn refused_by_framing() -> Vec<Ask> {
-    let mut asks = Vec::new();
-    let routes = [
-        (TRANSACOES, "post", "POST", "/clientes/1/transacoes"),
-        (EXTRATO, "get", "GET", "/clientes/1/extrato"),
-        ("/healthz", "get", "GET", "/healthz"),
-        ("/health", "get", "GET", "/health"),
-    ];
-    for (path, method, token, target) in routes {
-        let line = |fields: &str| line(token, target, fields);
-        asks.push(ask(path, method, line("Host: y\r\n"), "400"));
-        if path != TRANSACOES && path != EXTRATO {
-            continue;
-        }
-        asks.push(ask(path, method, line("Content-Length: 5000\r\n"), "413"));
-        asks.push(ask(path, method, line("Expect: more\r\n"), "417"));
-        asks.push(ask(path, method, line(&"A: b\r\n".repeat(64)), "431"));
-        asks.push(ask(
-            path,
-            method,
-            line("Transfer-Encoding: gzip\r\n"),
-            "501",
-        ));
-        asks.push(ask(
-            path,
-            method,
-            line("").replace("HTTP/1.1", "HTTP/2.0"),
-            "505",
-        ));
-    }
-    asks
-}
-
-/// What takes seconds, without a database.
-fn slow_asks() -> Vec<Ask> {
-    let body = r#"{"valor": 1, "tipo": "c", "descricao": "toma"}"#;
-    let length = format!("Content-Length: {}\r\n", body.len());
-    let post = line("POST", "/clientes/1/transacoes", &length);
-    vec![
-        ask(TRANSACOES, "post", post.clone() + body, "503"),
-        ask(TRANSACOES, "post", post, "408"),
-        ask(
-            EXTRATO,
-            "get",
-            line("GET", "/clientes/1/extrato", ""),
-            "503",
-        ),
-        ask(
-            EXTRATO,
-            "get",
-            line("GET", "/clientes/1/extrato", &length),
-            "408",
-        ),
-        ask("/health", "get", line("GET", "/health", ""), "503"),
-    ]
-}
-
-fn line(method: &str, target: &str, fields: &str) -> String {
-    format!("{method} {target} HTTP/1.1\r\nHost: x\r\n{fields}\r\n")
 }

@@ -71,6 +71,9 @@ enum Task {
     /// Runs a command, such as a profiler, while a private stack is driven: perf/README.md
     UnderLoad(UnderLoadArguments),
     /// Brings docker-compose.yml up for real, proves it within its limits, and takes it down
+    ///
+    /// Unless one variant alone is asked for, production's composition and the overrides (stream,
+    /// reckless) are proven as well.
     ComposeTest(ComposeTest),
 }
 
