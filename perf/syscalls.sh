@@ -52,7 +52,11 @@ with_strace() {
     strace -f -c -U calls,name -o "$file" --attach "${1//,/ }" 2>"$file.said" &
     tracer=$!
     sleep 1
-    kill -0 "$tracer" 2>/dev/null || die "strace has ended: $(cat "$file.said")"
+    kill -0 "$tracer" 2>/dev/null || {
+        cat "$file.said" >&2
+        rm "$file" "$file.said"
+        die "strace has ended"
+    }
     watch
     kill -INT "$tracer"
     wait "$tracer" || true

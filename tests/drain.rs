@@ -14,7 +14,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use checker::{Answer, Question};
-use common::{Client, Response};
+use common::{Client, EndOnDrop, Lock, Response};
 use load::{History, Load};
 use replica::{GUARD, Replica};
 use rustix::process::Signal;
@@ -41,11 +41,9 @@ fn check_in_flight(driver: Driver, signal: Signal) {
     let mut silent = connect();
 
     std::thread::scope(|scope| {
-        let lock = "SELECT FROM banco.clientes WHERE id = 1 FOR UPDATE";
-        let sql = format!("BEGIN; {lock}; SELECT pg_sleep(600); COMMIT;");
         let postgres = &postgres;
-        let lock = Lock(postgres);
-        scope.spawn(move || postgres.psql(&sql));
+        let lock = Lock(|sql: &str| drop(postgres.psql(sql)));
+        scope.spawn(move || postgres.psql(&common::lock(1)));
         wait_for_session(postgres, "wait_event = 'PgSleep'");
         let send = |bytes: Vec<u8>| {
             let mut client = connect();
@@ -92,17 +90,6 @@ fn check_in_flight(driver: Driver, signal: Signal) {
     assert_eq!(saldos, format!("{} 1", CREDITS + PIPELINED + 1));
 }
 
-/// Whoever sleeps over a row lock is ended on drop, also when the test fails.
-struct Lock<'a>(&'a Postgres);
-
-impl Drop for Lock<'_> {
-    fn drop(&mut self) {
-        let _ = self.0.psql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'",
-        );
-    }
-}
-
 /// Whose requests were all taken gets all answers; the last one closes, and nothing follows it.
 fn check_last_closes(pipelined: &mut Client, mixed: &mut Client) {
     let receive = |_| pipelined.receive().unwrap();
@@ -122,16 +109,23 @@ fn asked_twice_it_ends_at_once() {
     under_both(check_twice, [Signal::TERM, Signal::INT]);
 }
 
-/// A connection that is open would keep it for seconds.
+/// A transacao under way would keep it for seconds.
 fn check_twice(driver: Driver, signal: Signal) {
     let postgres = bank();
     let mut replica = start(&postgres, driver);
-    let mut idle = Client::connect(replica.peer()).unwrap();
-    assert_eq!(idle.exchange(common::extrato(2)).unwrap().status, 200);
-    replica.signal(signal);
-    replica.wait_for_log("draining");
-    replica.signal(signal);
-    assert_eq!(replica.wait().code(), Some(1), "{}", replica.log());
+    std::thread::scope(|scope| {
+        let postgres = &postgres;
+        let _lock = Lock(|sql: &str| drop(postgres.psql(sql)));
+        scope.spawn(move || postgres.psql(&common::lock(1)));
+        wait_for_session(postgres, "wait_event = 'PgSleep'");
+        let mut client = Client::connect(replica.peer()).unwrap();
+        client.send(common::transacao(1, "c", 1, "twice")).unwrap();
+        wait_for_session(postgres, "wait_event_type = 'Lock'");
+        replica.signal(signal);
+        replica.wait_for_log("draining");
+        replica.signal(signal);
+        assert_eq!(replica.wait().code(), Some(1), "{}", replica.log());
+    });
 }
 
 #[test]
@@ -194,24 +188,24 @@ fn check_under_load(driver: Driver, signal: Signal) {
             is_over.load(Ordering::Relaxed)
         },
         |_| {
+            // Also where no load comes about, or the replica does not end.
+            let _end = EndOnDrop(&is_over);
             let since = Instant::now();
             while !is_under_way.load(Ordering::Relaxed) {
                 assert!(since.elapsed() < GUARD, "no load: {}", replica.log());
                 sleep(Duration::from_millis(5));
             }
             replica.signal(signal);
-            let status = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| replica.wait()));
-            is_over.store(true, Ordering::Relaxed);
-            status
+            replica.wait()
         },
     );
-    let status = status.unwrap();
     println!("{driver:?}: {:?}", history.counts());
     assert!(status.success(), "{status}:\n{}", replica.log());
     let contas = load::contas(&postgres);
     if let Err(fault) = checker::check(&history.operations, &contas) {
         panic!("{fault}\n{}", replica.log());
     }
+    assert!(history.counts().applied > 0, "{:?}", history.counts());
     // Who came too late, or pipelined behind the answer that closed, was not taken at all.
     let rows = contas.iter().flat_map(|conta| &conta.rows);
     let applied: HashSet<&str> = rows.map(|row| row.descricao.as_str()).collect();

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use common::{Client, get};
 use replica::{GUARD, Replica, free_address};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use xtask::stack::Postgres;
 
@@ -104,12 +104,7 @@ fn a_slow_request_is_logged_with_its_parts() {
     let settings = [("LOG_FORMAT", "logfmt"), ("SLOW_MS", "400")];
     let lines = log(&settings, |postgres, client| {
         client.exchange(common::transacao(1, "c", 1, "b")).unwrap();
-        let backend = postgres.psql(
-            "SELECT pid FROM pg_stat_activity
-             WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
-        );
-        let backend = backend.unwrap().parse().ok().and_then(Pid::from_raw);
-        let backend = backend.unwrap();
+        let backend = common::backend(|sql| postgres.psql(sql).unwrap());
         kill_process(backend, Signal::STOP).unwrap();
         let since = Instant::now();
         client.send(common::transacao(1, "c", 1, "c")).unwrap();

@@ -7,9 +7,9 @@ mod replica;
 
 use std::time::Instant;
 
-use common::{Client, Response};
+use common::{Client, Response, assert_problem, backend};
 use replica::{GUARD, Replica};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use xtask::stack::{Driver, Postgres, Shutdown};
 
 #[test]
@@ -69,10 +69,7 @@ fn check_unsayable(driver: Driver) {
         let mut client = Client::connect(replica.peer()).unwrap();
         let response = client.exchange(common::extrato(2)).unwrap();
         assert_eq!(response.status, 500, "{response:?}\n{}", replica.log());
-        assert_problem(
-            &response,
-            r#"{"title":"Internal Server Error","status":500}"#,
-        );
+        assert_problem(&response, "Internal Server Error", 500);
         assert_eq!(response.field("connection"), Some("close"));
         assert_eq!(client.receive_end().unwrap(), b"");
         assert_eq!(replica.get("/clientes/1/extrato").unwrap().status, 200);
@@ -138,7 +135,7 @@ fn check_silent(driver: Driver) {
     replica.wait_for("/health", 200);
     let connect = || Client::connect(replica.peer()).unwrap();
     let (mut flying, mut waiting, mut reading) = (connect(), connect(), connect());
-    let backend = backend(&postgres);
+    let backend = backend(|sql| postgres.psql(sql).unwrap());
     kill_process(backend, Signal::STOP).unwrap();
     flying
         .send(common::transacao(1, "c", 10, "flying"))
@@ -150,7 +147,7 @@ fn check_silent(driver: Driver) {
     reading.send(common::extrato(1)).unwrap();
     let response = flying.receive().unwrap();
     assert_eq!(response.status, 504, "{response:?}");
-    assert_problem(&response, r#"{"title":"Gateway Timeout","status":504}"#);
+    assert_problem(&response, "Gateway Timeout", 504);
     for client in [&mut waiting, &mut reading] {
         assert_unavailable(&client.receive().unwrap(), &replica);
     }
@@ -180,7 +177,7 @@ fn check_share(driver: Driver) {
     postgres.apply_sql().unwrap();
     let mut replica = start(&postgres, driver);
     replica.wait_for("/health", 200);
-    let backend = backend(&postgres);
+    let backend = backend(|sql| postgres.psql(sql).unwrap());
     kill_process(backend, Signal::STOP).unwrap();
     let connect = || Client::connect(replica.peer()).unwrap();
     let (mut greedy, mut other) = (connect(), connect());
@@ -217,7 +214,7 @@ fn check_together(driver: Driver) {
     postgres.apply_sql().unwrap();
     let mut replica = start(&postgres, driver);
     replica.wait_for("/health", 200);
-    let backend = backend(&postgres);
+    let backend = backend(|sql| postgres.psql(sql).unwrap());
     kill_process(backend, Signal::STOP).unwrap();
     let mut clients: Vec<Client> = (0..6)
         .map(|_| Client::connect(replica.peer()).unwrap())
@@ -236,16 +233,6 @@ fn check_together(driver: Driver) {
     let health = replica.get("/health").unwrap().json();
     let flown = ["flights", "operations", "largest_flight"].map(|name| health[name].as_u64());
     assert_eq!(flown, [Some(2), Some(6), Some(5)], "{health}");
-}
-
-/// The one of the replica's session.
-fn backend(postgres: &Postgres) -> Pid {
-    let backend = postgres.psql(
-        "SELECT pid FROM pg_stat_activity
-         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
-    );
-    let backend = backend.unwrap().parse().ok();
-    backend.and_then(Pid::from_raw).unwrap()
 }
 
 /// Waits until the replica's health has so many.
@@ -274,13 +261,6 @@ fn start(postgres: &Postgres, driver: Driver) -> Replica {
         ("LISTEN", &listen),
         ("IO_DRIVER", driver.as_str()),
     ])
-}
-
-fn assert_problem(response: &Response, body: &str) {
-    let kind = response.field("content-type");
-    assert_eq!(kind, Some("application/problem+json"), "{response:?}");
-    assert_eq!(response.text(), body);
-    assert_eq!(response.field("retry-after"), None, "{response:?}");
 }
 
 fn assert_unavailable(response: &Response, replica: &Replica) {

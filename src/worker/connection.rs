@@ -226,8 +226,8 @@ struct Input {
     now_us: u64,
     /// When the request that is being decoded began.
     begun_ms: u64,
-    /// A HEAD has begun and is read on; `bytes` are with the kernel.
-    awaits_head: bool,
+    /// What is being read on or attended to is a HEAD; `bytes` have no more of it, or not now.
+    is_head: bool,
 }
 
 impl Input {
@@ -241,7 +241,7 @@ impl Input {
             came_us: now_us,
             now_us,
             begun_ms: now_us / 1000,
-            awaits_head: false,
+            is_head: false,
         }
     }
 
@@ -257,6 +257,7 @@ impl Input {
     fn step(&mut self, worker: &Worker, exchange: &Rc<Exchange>) -> Step {
         let (came, came_ms) = (self.came(), self.came_ms());
         while self.start < self.bytes.len() {
+            self.is_head = false;
             if !exchange.has_room() {
                 return Step::Wait;
             }
@@ -276,10 +277,11 @@ impl Input {
             tests::may_panic(request.path);
             self.start += request.len_bytes;
             self.begun_ms = came_ms;
+            self.is_head = request.method == http::Method::Head;
             let ticket = Ticket {
                 exchange: Rc::clone(exchange),
                 persistence: request.persistence,
-                head_only: request.method == http::Method::Head,
+                head_only: self.is_head,
                 topic: Topic::Other,
                 came,
             };
@@ -302,7 +304,7 @@ impl Input {
     /// What is said to the request that is being decoded.
     fn refusal(&self, status: Status) -> Local {
         let begun = self.bytes.get(self.start..).unwrap_or_default();
-        let head_only = self.awaits_head || http::is_head(begun);
+        let head_only = self.is_head || http::is_head(begun);
         Local::refusal(status, head_only, self.came())
     }
 
@@ -317,7 +319,7 @@ impl Input {
         }
         self.make_room();
         let begun = !self.decoder.is_idle(&self.bytes);
-        self.awaits_head = begun && http::is_head(&self.bytes);
+        self.is_head = begun && http::is_head(&self.bytes);
         exchange.await_bytes(match begun {
             true => Awaits::Rest {
                 since_ms: self.begun_ms,
@@ -333,7 +335,6 @@ impl Input {
         self.bytes = bytes;
         match came {
             Came::Bytes => {
-                self.awaits_head = false;
                 worker.tally.received(self.bytes.len() - before);
                 self.came_us = worker.clock.now_us();
                 self.now_us = self.came_us;

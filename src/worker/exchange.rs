@@ -315,7 +315,11 @@ mod tests {
         assert!(!exchange.has_room());
         exchange.answered();
         assert!(exchange.has_room());
+        // Nothing follows an extrato before it is answered.
+        let exchange = Exchange::new(false);
         exchange.joined(true);
         assert!(!exchange.has_room());
+        exchange.answered();
+        assert!(exchange.has_room());
     }
 }

@@ -13,6 +13,58 @@ pub use bank::{Bank, connect};
 pub use client::{Client, Peer, Response};
 pub use report::Report;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::process::Pid;
+
+/// Says that it is over, also when the test fails.
+pub struct EndOnDrop<'a>(pub &'a AtomicBool);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// SQL that holds a cliente's row until [`Lock`] lets go of it.
+pub fn lock(id: i64) -> String {
+    format!(
+        "BEGIN; SELECT FROM banco.clientes WHERE id = {id} FOR UPDATE; SELECT pg_sleep(30); COMMIT"
+    )
+}
+
+/// Whoever sleeps over a row is ended on drop, also when the test fails; it runs SQL.
+pub struct Lock<F: Fn(&str)>(pub F);
+
+impl<F: Fn(&str)> Drop for Lock<F> {
+    fn drop(&mut self) {
+        self.0(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'",
+        );
+    }
+}
+
+/// The backend of the only session but psql's.
+pub fn backend(psql: impl FnOnce(&str) -> String) -> Pid {
+    let backend = psql(
+        "SELECT pid FROM pg_stat_activity
+         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+    );
+    let backend = backend.trim().parse().ok().and_then(Pid::from_raw);
+    backend.expect("there is one session")
+}
+
+/// The body of an error, as the contract has it.
+pub fn assert_problem(response: &Response, title: &str, status: u16) {
+    assert_eq!(response.status, status, "{response:?}");
+    let kind = response.field("content-type");
+    assert_eq!(kind, Some("application/problem+json"), "{response:?}");
+    let body = format!(r#"{{"title":"{title}","status":{status}}}"#);
+    assert_eq!(response.text(), body);
+    let again = (status == 503).then_some("1");
+    assert_eq!(response.field("retry-after"), again, "{response:?}");
+}
+
 /// A GET of `target`.
 pub fn get(target: &str) -> Vec<u8> {
     format!("GET {target} HTTP/1.1\r\nHost: crebito\r\n\r\n").into_bytes()

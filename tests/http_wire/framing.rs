@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use crate::cases::{CHUNKS_200, CHUNKS_400, FIELDS_200, FIELDS_400, FIELDS_OTHER, LINES};
 use crate::common::{Bank, Client, Peer, Report, connect, get, transacao};
@@ -54,9 +55,16 @@ fn refused_heads(peer: &Peer, report: &Report) {
             501,
         ),
         ("HEAD / HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+        (
+            &format!("HEAD /{} HTTP/1.1\r\n", "x".repeat(HEAD_BYTES)),
+            431,
+        ),
+        // Not whole in time.
+        ("HEAD / HTTP/1.1\r\nHost: x\r\n", 408),
     ] {
         let mut client = connect(peer);
         report.ok(request, client.send(request));
+        report.ok(request, client.set_guard(Duration::from_secs(30)));
         let head = client.receive_head().map(|answer| answer.status);
         report.equal(request, head.map_err(|e| e.to_string()), Ok(status));
         ends(report, request, &mut client);
@@ -65,7 +73,13 @@ fn refused_heads(peer: &Peer, report: &Report) {
 
 /// Each case on a connection of its own, several at once.
 pub fn check(bank: &Bank, peer: &Peer, report: &Report) {
-    refused_heads(peer, report);
+    thread::scope(|scope| {
+        scope.spawn(|| refused_heads(peer, report));
+        framed(bank, peer, report);
+    });
+}
+
+fn framed(bank: &Bank, peer: &Peer, report: &Report) {
     let ids = bank.clientes(2, 0);
     let (target, victim) = (ids[0], ids[1]);
     let mut cases = heads();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use xtask::stack::{Driver, Sockets};
 
-use crate::common::{Bank, Client, Peer, Report, connect, extrato, get, transacao};
+use crate::common::{Bank, Client, Lock, Peer, Report, connect, extrato, get, lock, transacao};
 use crate::framing::ends;
 
 const CONNECTIONS: usize = 8;
@@ -86,11 +86,8 @@ fn queue(bank: &Bank, peer: &Peer, report: &Report) {
     let mut clients: Vec<Client> = (0..CONNECTIONS - 2).map(|_| connect(peer)).collect();
     let mut asker = connect(peer);
     thread::scope(|scope| {
-        let lock = format!(
-            "BEGIN; SELECT 1 FROM clientes WHERE id = {id} FOR UPDATE; SELECT pg_sleep(600); COMMIT"
-        );
-        let held = Lock(bank);
-        scope.spawn(move || bank.psql(&lock));
+        let held = Lock(|sql: &str| drop(bank.psql(sql)));
+        scope.spawn(move || bank.psql(&lock(id)));
         wait_for(bank, report, "PgSleep");
         report.ok("in flight", clients[0].send(transacao(id, "c", 1, "x")));
         wait_for(bank, report, "transactionid");
@@ -123,17 +120,6 @@ fn queue(bank: &Bank, peer: &Peer, report: &Report) {
         .map(|answer| answer.status);
     report.equal("after it", status.map_err(|e| e.to_string()), Ok(200));
     report.equal("after it", bank.row(id), "5 5");
-}
-
-/// Whoever sleeps over a row lock is ended on drop, also when the test fails.
-struct Lock<'a>(&'a Bank);
-
-impl Drop for Lock<'_> {
-    fn drop(&mut self) {
-        let _ = self.0.psql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'",
-        );
-    }
 }
 
 /// Until so many operations wait.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{History, Load, count};
 use crate::checker::{self, Answer, Conta, Operation};
-use crate::common::Peer;
+use crate::common::{EndOnDrop, Peer};
 
 /// Connections to the door.
 const CONNECTIONS: usize = 8;
@@ -73,14 +73,6 @@ impl Disturbed {
             true => Ok(()),
             false => Err(format!("it is not back: {:?}", count(all))),
         }
-    }
-}
-
-struct EndOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for EndOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -155,7 +155,13 @@ impl Home {
             flock(&file, FlockOperation::LockExclusive)
                 .map_err(Error::while_doing(path.display()))?;
         }
-        Ok(file)
+        // `clean` removes the file under its lock: whoever waited for that one holds nothing.
+        let held = file.metadata().map(|found| found.ino());
+        let named = fs::metadata(&path).map(|found| found.ino());
+        match (held, named) {
+            (Ok(held), Ok(named)) if held == named => Ok(file),
+            _ => self.lock(),
+        }
     }
 
     /// Why `path`, which is the folder or in it, cannot be used, and what to do about it.

@@ -102,8 +102,8 @@ pub(super) fn bench(
         let text = serde_json::to_string_pretty(&run);
         say(text.map_err(Error::while_doing("the figures"))?);
     } else {
-        say(table(variants, &run, all).trim_end());
-        say(previous::table(&run.kept, run.previous.as_ref()).trim_end());
+        let before = previous::table(&run.kept, run.previous.as_ref());
+        say((table(variants, &run, all) + &before).trim_end());
     }
     match run.rounds.iter().find(|round| !round.holds()) {
         None => Ok(()),
@@ -150,6 +150,7 @@ fn measure(bench: &Bench, variant: &Variant, round: u32, all: u32) -> Result<Rou
     };
     let applied = warm.applied + alone.applied + among.applied;
     let answered = 10 * measure::clientes(&stack)? + applied;
+    let open = warm.open(true) + alone.open(true) + among.open(true);
     Ok(Round {
         variant: variant.name.clone(),
         round,
@@ -157,7 +158,7 @@ fn measure(bench: &Bench, variant: &Variant, round: u32, all: u32) -> Result<Rou
         among,
         closed,
         memory,
-        check: check::check(&stack, answered, u64::from(3 * BUSY))?,
+        check: check::check(&stack, answered, u64::from(3 * BUSY) + open)?,
     })
 }
 

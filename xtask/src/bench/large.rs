@@ -183,8 +183,8 @@ pub(super) fn bench(bench: &Bench, shipped: &Variant, mut settings: Value) -> Re
         let text = serde_json::to_string_pretty(&run);
         say(text.map_err(Error::while_doing("the figures"))?);
     } else {
-        say(table(shipped, &run).trim_end());
-        say(previous::table(&run.kept, run.previous.as_ref()).trim_end());
+        let before = previous::table(&run.kept, run.previous.as_ref());
+        say((table(shipped, &run) + &before).trim_end());
     }
     match wrong {
         None => Ok(()),

@@ -185,7 +185,8 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
     // What is typed wrong does not wait for a build to be told.
     changed(bench, &shipped(options.clone())?)?;
     install::ensure(&[Need::PostgreSql, Need::Nginx, Need::Wrk])?;
-    if bench.is_beside(Beside::Ceiling) {
+    let is_saturation = bench.contest.is_none() && bench.idle.is_none() && !bench.large.wanted();
+    if is_saturation && bench.is_beside(Beside::Ceiling) {
         programs::postgresql("pgbench")?;
     }
     if build {

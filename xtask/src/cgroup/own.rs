@@ -13,6 +13,9 @@ use crate::process;
 
 /// The quota's period, the kernel's and the engine's default: 100 ms.
 const PERIOD_US: u64 = 100_000;
+/// A group that is empty for so long is nobody's; a younger one may be another container's, whose
+/// processes have other numbers here.
+const SETTLED: Duration = Duration::from_secs(60);
 /// For the last process to leave before its group can be removed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -36,7 +39,10 @@ impl OwnGroup {
         let mounts = fs::read_to_string(mounts).map_err(Error::while_doing(mounts))?;
         let group = super::at_root(&mounts, &name)
             .ok_or_else(|| Error::new("no control groups are mounted below /sys/fs/cgroup"))?;
-        group.folders().into_iter().for_each(|folder| sweep(folder));
+        group
+            .folders()
+            .into_iter()
+            .for_each(|folder| sweep(folder, SETTLED));
         if let Cgroup::V2(folder) = &group {
             let control = folder.with_file_name("cgroup.subtree_control");
             fs::write(&control, "+cpu +memory").map_err(Error::while_doing(control.display()))?;
@@ -98,13 +104,15 @@ impl OwnGroup {
 }
 
 /// Removes the groups beside `folder` of tasks that were killed, which nobody else would.
-fn sweep(folder: &Path) {
+fn sweep(folder: &Path, settled: Duration) {
     let entries = folder.parent().map(fs::read_dir).into_iter().flatten();
     for entry in entries.flatten().flatten() {
         let name = entry.file_name();
         let rest = name.to_str().and_then(|it| it.strip_prefix("crebito-"));
         let pid = rest.and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
-        if pid.is_some_and(|pid| process::stat(pid).is_none()) {
+        let made = entry.metadata().and_then(|found| found.modified());
+        let is_old = made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age >= settled));
+        if is_old && pid.is_some_and(|pid| process::stat(pid).is_none()) {
             // One that is not empty stays.
             let _ = fs::remove_dir(entry.path());
         }
@@ -187,5 +195,29 @@ mod tests {
         let folders: Vec<PathBuf> = group.group.folders().into_iter().cloned().collect();
         drop(group);
         assert!(folders.iter().all(|folder| !folder.exists()));
+    }
+
+    #[test]
+    fn what_a_killed_task_left_is_swept_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut gone = Command::new("true").spawn().unwrap();
+        gone.wait().unwrap();
+        let named = |name: String| {
+            let path = folder.path().join(name);
+            fs::create_dir(&path).unwrap();
+            path
+        };
+        let left = named(format!("crebito-{}-0-db", gone.id()));
+        let kept = [
+            named(format!("crebito-{}-0-db", std::process::id())),
+            named("crebito-x".to_owned()),
+            named("another".to_owned()),
+        ];
+        let own = folder.path().join("crebito-1-0-db");
+        sweep(&own, SETTLED);
+        assert!(left.exists(), "it is young");
+        sweep(&own, Duration::ZERO);
+        assert!(!left.exists());
+        assert!(kept.iter().all(|kept| kept.exists()));
     }
 }

@@ -202,3 +202,40 @@ fn be_fresh(url: &str, address: SocketAddr) -> Result<(), Error> {
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        k6: K6,
+    }
+
+    #[test]
+    fn what_a_scenario_knows_nothing_of_is_refused() {
+        let check = |line: &str, is_well: bool| {
+            let line = Line::parse_from(["k6"].into_iter().chain(line.split(' ')));
+            assert_eq!(line.k6.makes_sense().is_ok(), is_well, "{:?}", line.k6);
+        };
+        check("contest --ramp 1 --hold 1 --validate --strict", true);
+        check("soak --ramp 1 --hold 1", true);
+        check("saturation --connections 1,2 --hold 1", true);
+        check("contest --connections 1", false);
+        check("saturation --ramp 1", false);
+        check("checks", true);
+        for flag in [
+            "--ramp 1",
+            "--hold 1",
+            "--connections 1",
+            "--validate",
+            "--strict",
+        ] {
+            check(&format!("checks {flag}"), false);
+        }
+        check("contest --reports x", false);
+        check("contest --mode prod --reports x", true);
+    }
+}

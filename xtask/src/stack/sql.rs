@@ -10,7 +10,7 @@ use super::postgres::{Postgres, ROLE, SUPERUSER};
 use crate::checkout::checkout;
 use crate::error::Error;
 use crate::programs;
-use crate::say;
+use crate::warn;
 
 impl Postgres {
     /// What `sql` prints, as superuser: unaligned, tuples only, trimmed at the end. Several
@@ -50,7 +50,7 @@ impl Postgres {
             Err(error) if error.to_string().contains(CONVERSION) => {}
             other => return other,
         }
-        say(format_args!(
+        warn(format_args!(
             "This bank keeps a row per transacao. Converting it by {CONVERSION}, once"
         ));
         let file = checkout()?.join(CONVERSION);
@@ -60,7 +60,7 @@ impl Postgres {
         let vacuum = "VACUUM (FULL, ANALYZE) banco.clientes; VACUUM (ANALYZE) banco.lotes;";
         self.psql_as(ROLE, ROLE, &format!("\\i '{path}'\n{vacuum}"))
             .map_err(Error::while_doing(CONVERSION))?;
-        say("Converted; the old rows stay in banco.transacoes_antigas until you drop it");
+        warn("Converted; the old rows stay in banco.transacoes_antigas until you drop it");
         self.apply_sql()
     }
 }

@@ -98,13 +98,6 @@ fn unknown_statuses(
     })
 }
 
-/// Answers of 5xx, whose transacoes may have been applied.
-pub(super) fn server_errors(outcome: &Outcome) -> u64 {
-    let statuses = outcome.kinds.values().flat_map(|kind| &kind.statuses);
-    let errors = statuses.filter(|(status, _)| **status >= 500);
-    errors.map(|(_, count)| count).sum()
-}
-
 /// What answers of the contest's load contradict.
 pub(super) fn answers(outcome: &Outcome, load: &str) -> Vec<Finding> {
     let wrong = outcome.inconsistencies.iter();

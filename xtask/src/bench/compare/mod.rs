@@ -84,7 +84,7 @@ pub struct Compare {
 /// no error: the report says so.
 pub fn compare(compare: &Compare, interrupted: &AtomicBool) -> Result<PathBuf, Error> {
     if let Some(path) = &compare.out {
-        can_be_written(path)?;
+        makes_sense(path)?;
     }
     let comparison = match &compare.from {
         Some(path) => {
@@ -115,7 +115,7 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
 }
 
 /// What is typed wrong does not wait for the measuring to be told.
-fn can_be_written(html: &Path) -> Result<(), Error> {
+fn makes_sense(html: &Path) -> Result<(), Error> {
     let shown = html.display();
     if html
         .extension()

@@ -36,7 +36,7 @@ impl Data {
     /// Makes it, or takes what an earlier run left in `folder` (which may have grown since).
     ///
     /// # Errors
-    /// PostgreSQL does not start, or what is in the folder is another size.
+    /// PostgreSQL does not start, or what is in the folder is no such bank, or a smaller one.
     pub fn at(folder: Option<&Path>, size: Size) -> Result<Data, Error> {
         // Where the stack's own data is: a temporary folder may be memory.
         let private = match folder {
@@ -70,13 +70,17 @@ impl Data {
     /// The transacoes of a bank that an earlier run made, if it made one of this size.
     fn found(&self, size: Size) -> Result<u64, Error> {
         let shown = self.folder.display();
-        let ask = |sql| {
-            let made = "was not made to its end: remove it";
-            self.ask(sql)
-                .map_err(|error| Error::new(format!("{shown} {made} ({error})")))
-        };
-        let clientes = ask("SELECT count(*) FROM banco.clientes")?;
-        let rows = ask("SELECT count(*) FROM banco.transacoes")?;
+        if self.ask("SELECT count(to_regclass('banco.transacoes'))")? == 0 {
+            return Err(Error::new(format!(
+                "{shown} has no bank: one that was not made to its end, or another's data"
+            )));
+        }
+        if self.ask("SELECT count(*) FROM pg_class WHERE relpersistence = 'u'")? > 0 {
+            let sentence = format!("{shown} has UNLOGGED tables, of a run with --store reckless");
+            return Err(Error::new(sentence));
+        }
+        let clientes = self.ask("SELECT count(*) FROM banco.clientes")?;
+        let rows = self.ask("SELECT count(*) FROM banco.transacoes")?;
         match clientes == size.clientes && rows >= size.rows {
             true => Ok(rows),
             false => Err(Error::new(format!(

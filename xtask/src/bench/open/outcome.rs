@@ -81,6 +81,13 @@ impl Outcome {
             .sum()
     }
 
+    /// Answers of 5xx, whose transacoes may have been applied.
+    pub fn server_errors(&self) -> u64 {
+        let statuses = self.kinds.values().flat_map(|kind| &kind.statuses);
+        let errors = statuses.filter(|(status, _)| **status >= 500);
+        errors.map(|(_, count)| count).sum()
+    }
+
     /// Requests that were never answered.
     pub fn unanswered(&self) -> u64 {
         self.kinds.values().map(|of| of.unanswered).sum()
