@@ -226,8 +226,8 @@ struct Input {
     now_us: u64,
     /// When the request that is being decoded began.
     begun_ms: u64,
-    /// What is being read on or attended to is a HEAD; `bytes` have no more of it, or not now.
-    is_head: bool,
+    /// Whether what is being read on or attended to is a HEAD: `bytes` do not have it then.
+    is_head: Option<bool>,
 }
 
 impl Input {
@@ -241,7 +241,7 @@ impl Input {
             came_us: now_us,
             now_us,
             begun_ms: now_us / 1000,
-            is_head: false,
+            is_head: None,
         }
     }
 
@@ -257,7 +257,7 @@ impl Input {
     fn step(&mut self, worker: &Worker, exchange: &Rc<Exchange>) -> Step {
         let (came, came_ms) = (self.came(), self.came_ms());
         while self.start < self.bytes.len() {
-            self.is_head = false;
+            self.is_head = None;
             if !exchange.has_room() {
                 return Step::Wait;
             }
@@ -273,15 +273,16 @@ impl Input {
                 Ok(Decoded::Continue) => return Step::Answer(Local::go_on(came)),
                 Err(refusal) => return self.refuse(refusal.status),
             };
-            #[cfg(test)]
-            tests::may_panic(request.path);
             self.start += request.len_bytes;
             self.begun_ms = came_ms;
-            self.is_head = request.method == http::Method::Head;
+            let is_head = request.method == http::Method::Head;
+            self.is_head = Some(is_head);
+            #[cfg(test)]
+            tests::may_panic(request.path);
             let ticket = Ticket {
                 exchange: Rc::clone(exchange),
                 persistence: request.persistence,
-                head_only: self.is_head,
+                head_only: is_head,
                 topic: Topic::Other,
                 came,
             };
@@ -301,10 +302,10 @@ impl Input {
         Step::Answer(self.refusal(status))
     }
 
-    /// What is said to the request that is being decoded.
+    /// What is said to the request that is being decoded, or attended to.
     fn refusal(&self, status: Status) -> Local {
         let begun = self.bytes.get(self.start..).unwrap_or_default();
-        let head_only = self.is_head || http::is_head(begun);
+        let head_only = self.is_head.unwrap_or_else(|| http::is_head(begun));
         Local::refusal(status, head_only, self.came())
     }
 
@@ -319,7 +320,7 @@ impl Input {
         }
         self.make_room();
         let begun = !self.decoder.is_idle(&self.bytes);
-        self.is_head = begun && http::is_head(&self.bytes);
+        self.is_head = begun.then(|| http::is_head(&self.bytes));
         exchange.await_bytes(match begun {
             true => Awaits::Rest {
                 since_ms: self.begun_ms,

@@ -118,6 +118,14 @@ fn a_panic_costs_its_connection_and_no_other() {
                 heads[1].contains("\r\nConnection: close\r\n"),
                 "{driver:?}: {all}"
             );
+            // Its method says whether the answer has a body, and not the next one's.
+            for (method, next, has_body) in [("HEAD", "GET", false), ("GET", "HEAD", true)] {
+                let head = |method, path| format!("{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+                let both = head(method, "/panic") + &head(next, "/healthz");
+                let all = answer(&mut connect(), &both);
+                assert!(all.starts_with("HTTP/1.1 500 "), "{driver:?}: {all}");
+                assert_eq!(all.ends_with('}'), has_body, "{driver:?}: {all}");
+            }
             let rest = "Host: a\r\nConnection: close\r\n\r\n";
             assert!(
                 answer(&mut other, rest).starts_with("HTTP/1.1 200 OK"),
