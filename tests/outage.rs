@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use common::{Client, Response, assert_problem, backend};
 use replica::{GUARD, Replica};
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use xtask::stack::{Driver, Postgres, Shutdown};
 
 #[test]
@@ -129,14 +129,9 @@ fn who_waits_for_a_silent_database_hears_503_and_who_flies_504() {
 
 /// The backend is stopped with a flight out, and goes on once everybody was answered.
 fn check_silent(driver: Driver) {
-    let postgres = Postgres::private(&[], &[]).unwrap();
-    postgres.apply_sql().unwrap();
-    let mut replica = start(&postgres, driver);
-    replica.wait_for("/health", 200);
+    let (postgres, replica, backend) = with_backend_stopped(driver);
     let connect = || Client::connect(replica.peer()).unwrap();
     let (mut flying, mut waiting, mut reading) = (connect(), connect(), connect());
-    let backend = backend(|sql| postgres.psql(sql).unwrap());
-    kill_process(backend, Signal::STOP).unwrap();
     flying
         .send(common::transacao(1, "c", 10, "flying"))
         .unwrap();
@@ -173,12 +168,7 @@ fn one_connection_queues_no_more_than_its_share() {
 /// Of a hundred that one connection pipelines 64 are taken; another one's place is free.
 fn check_share(driver: Driver) {
     const PIPELINED: usize = 100;
-    let postgres = Postgres::private(&[], &[]).unwrap();
-    postgres.apply_sql().unwrap();
-    let mut replica = start(&postgres, driver);
-    replica.wait_for("/health", 200);
-    let backend = backend(|sql| postgres.psql(sql).unwrap());
-    kill_process(backend, Signal::STOP).unwrap();
+    let (_postgres, replica, backend) = with_backend_stopped(driver);
     let connect = || Client::connect(replica.peer()).unwrap();
     let (mut greedy, mut other) = (connect(), connect());
     let credit = common::transacao(1, "c", 1, "greedy");
@@ -210,12 +200,7 @@ fn who_waits_together_leaves_together() {
 }
 
 fn check_together(driver: Driver) {
-    let postgres = Postgres::private(&[], &[]).unwrap();
-    postgres.apply_sql().unwrap();
-    let mut replica = start(&postgres, driver);
-    replica.wait_for("/health", 200);
-    let backend = backend(|sql| postgres.psql(sql).unwrap());
-    kill_process(backend, Signal::STOP).unwrap();
+    let (_postgres, replica, backend) = with_backend_stopped(driver);
     let mut clients: Vec<Client> = (0..6)
         .map(|_| Client::connect(replica.peer()).unwrap())
         .collect();
@@ -233,6 +218,17 @@ fn check_together(driver: Driver) {
     let health = replica.get("/health").unwrap().json();
     let flown = ["flights", "operations", "largest_flight"].map(|name| health[name].as_u64());
     assert_eq!(flown, [Some(2), Some(6), Some(5)], "{health}");
+}
+
+/// A whole bank whose replica is well, and whose database says nothing until its backend goes on.
+fn with_backend_stopped(driver: Driver) -> (Postgres, Replica, Pid) {
+    let postgres = Postgres::private(&[], &[]).unwrap();
+    postgres.apply_sql().unwrap();
+    let mut replica = start(&postgres, driver);
+    replica.wait_for("/health", 200);
+    let backend = backend(|sql| postgres.psql(sql).unwrap());
+    kill_process(backend, Signal::STOP).unwrap();
+    (postgres, replica, backend)
 }
 
 /// Waits until the replica's health has so many.

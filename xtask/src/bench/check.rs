@@ -13,6 +13,12 @@ pub(crate) const WRONG: &str = "SELECT count(*) FROM banco.clientes AS c \
     WHERE c.id IS NULL OR c.n <> coalesce(t.n, 0) OR c.saldo <> coalesce(t.saldo, 0) \
        OR c.saldo < -c.limite";
 
+/// Whether a status (0: no answer) leaves open if its transacao was applied: 5xx does, but for the
+/// 503 of `is_ours`, this bank, which promises that it was not.
+pub(super) fn leaves_open(status: u16, is_ours: bool) -> bool {
+    status == 0 || (status >= 500 && !(is_ours && status == 503))
+}
+
 /// Asks, `answered` being the transacoes answered with 200 since the stack started.
 pub(super) fn check(stack: &Stack, answered: u64, unread_max: u64) -> Result<Check, Error> {
     let number = |sql: &str| {

@@ -90,13 +90,13 @@ impl Large {
     }
 
     /// # Errors
-    /// The kept bank would not be what its name says any more.
-    fn may_keep(&self, store: Store) -> Result<(), Error> {
+    /// The numbers do not go together, or the kept bank would not be what its name says any more.
+    pub(super) fn makes_sense(&self, store: Store) -> Result<(), Error> {
         match (&self.large_data, store) {
             (Some(_), Store::Reckless) => Err(Error::new(
                 "--large-data with --store reckless: the tables that are kept would be UNLOGGED",
             )),
-            _ => Ok(()),
+            _ => self.size().map(drop),
         }
     }
 }
@@ -154,7 +154,6 @@ struct Bank {
 pub(super) fn bench(bench: &Bench, shipped: &Variant, mut settings: Value) -> Result<(), Error> {
     let options = &bench.large;
     let size = options.size()?;
-    options.may_keep(bench.store)?;
     let mut large = Bank::open(
         Data::at(options.large_data.as_deref(), size)?,
         size.rows,

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
+use super::check::leaves_open;
 use super::{Bench, Mix, to_f64};
 use crate::checkout::checkout;
 use crate::cpus::Ticks;
@@ -40,12 +41,10 @@ impl Load {
         to_f64(self.requests) / self.seconds()
     }
 
-    /// Requests that were not answered, or with an error that leaves open whether a transacao was
-    /// applied: 5xx, of which this bank's 503 says that it was not.
+    /// Requests that may have been applied without a 200: [`leaves_open`] says of which.
     pub fn open(&self, is_ours: bool) -> u64 {
-        let leaves_open = |status: u16| status >= 500 && !(is_ours && status == 503);
         let statuses = self.statuses.iter();
-        let errors = statuses.filter(|(status, _)| leaves_open(**status));
+        let errors = statuses.filter(|(status, _)| leaves_open(**status, is_ours));
         self.socket_errors + errors.map(|(_, count)| count).sum::<u64>()
     }
 

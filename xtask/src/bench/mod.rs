@@ -161,6 +161,19 @@ impl Bench {
         }
     }
 
+    /// # Errors
+    /// What is asked for does not go together.
+    fn makes_sense(&self) -> Result<(), Error> {
+        if self.contest.is_some() && self.beside.contains(&Beside::Ceiling) {
+            let sentence = "--beside ceiling: pgbench knows nothing of the contest's load";
+            return Err(Error::new(sentence));
+        }
+        match self.large.wanted() {
+            true => self.large.makes_sense(self.store),
+            false => Ok(()),
+        }
+    }
+
     fn is_beside(&self, what: Beside) -> bool {
         match self.beside.is_empty() {
             true => self.against.is_empty(),
@@ -183,6 +196,7 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
         })
     };
     // What is typed wrong does not wait for a build to be told.
+    bench.makes_sense()?;
     changed(bench, &shipped(options.clone())?)?;
     install::ensure(&[Need::PostgreSql, Need::Nginx, Need::Wrk])?;
     let is_saturation = bench.contest.is_none() && bench.idle.is_none() && !bench.large.wanted();
@@ -233,10 +247,6 @@ fn changed(bench: &Bench, shipped: &Variant) -> Result<Vec<Variant>, Error> {
     let changes = bench.against.iter();
     let variants = changes.map(|change| shipped.changed(change));
     let variants: Vec<Variant> = variants.collect::<Result<_, _>>()?;
-    if bench.contest.is_some() && bench.beside.contains(&Beside::Ceiling) {
-        let sentence = "--beside ceiling: pgbench knows nothing of the contest's load";
-        return Err(Error::new(sentence));
-    }
     match variants.iter().find(|other| other.mix != shipped.mix) {
         Some(other) if bench.contest.is_some() => Err(Error::new(format!(
             "--against {}: the contest's load is always its own mix",

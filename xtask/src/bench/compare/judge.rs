@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::check::leaves_open;
 use super::super::load::Load;
 use super::super::open::Outcome;
 use super::super::record;
@@ -59,11 +60,11 @@ pub(super) fn applied(summary: &Summary, validated: bool) -> u64 {
 pub(super) fn open(summary: &Summary) -> u64 {
     let statuses = summary.kinds.values().flat_map(|kind| &kind.statuses);
     // `other` is no status that is known.
-    let leaves_open = |status: &str| {
-        let status = status.parse::<u16>();
-        status.map_or(true, |status| status == 0 || status >= 500)
+    let is_open = |status: &str| {
+        let status = status.parse();
+        status.map_or(true, |status| leaves_open(status, false))
     };
-    let open = statuses.filter(|(status, _)| leaves_open(status));
+    let open = statuses.filter(|(status, _)| is_open(status));
     open.map(|(_, count)| count).sum()
 }
 

@@ -199,7 +199,7 @@ impl Turn<'_> {
         self.visit.looked(Aspect::Answers);
         self.visit.found(judge::answers(outcome, LOAD));
         // One that was never answered may have been applied.
-        let open = outcome.unanswered() + outcome.server_errors();
+        let open = outcome.open(false);
         if open == 0 && before.len() == CLIENTES.count() {
             self.visit.looked(Aspect::Saldos);
             let after = self.saldos();

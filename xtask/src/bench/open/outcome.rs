@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::request::{CLIENTES, Kind, Request, contradiction};
 use super::times::{Latency, Times, micros};
+use crate::bench::check::leaves_open;
 use crate::cpus::Ticks;
 
 /// A run's figures.
@@ -81,11 +82,11 @@ impl Outcome {
             .sum()
     }
 
-    /// Answers of 5xx, whose transacoes may have been applied.
-    pub fn server_errors(&self) -> u64 {
+    /// Requests that may have been applied without a 200: [`leaves_open`] says of which.
+    pub(in crate::bench) fn open(&self, is_ours: bool) -> u64 {
         let statuses = self.kinds.values().flat_map(|kind| &kind.statuses);
-        let errors = statuses.filter(|(status, _)| **status >= 500);
-        errors.map(|(_, count)| count).sum()
+        let errors = statuses.filter(|(status, _)| leaves_open(**status, is_ours));
+        self.unanswered() + errors.map(|(_, count)| count).sum::<u64>()
     }
 
     /// Requests that were never answered.
