@@ -76,19 +76,33 @@ pub const SLOW_LINES_TICK_MAX: u32 = 10;
 pub const READ_BYTES: usize = 1024;
 /// Answers that wait for their reader; a connection with more waiting decodes nothing further.
 pub const WRITE_BYTES_MAX: usize = 8 * 1024;
-/// What a transacao's answer takes at most: head, dates and two amounts.
+/// What a transacao's answer takes at most: head, date, two amounts, and what is noted of it.
 pub const ANSWER_BYTES_MAX: usize = 256;
-/// What one connection takes at most, with all that it may have under way: its request, and
-/// answers twice, those that wait and those that are being written. Times `MAX_CONNECTIONS`,
-/// and 200 bytes for each of `MAX_QUEUE`, that is a worker's memory at its worst (255 MB by
-/// default, when every peer is hostile; an idle connection takes 3 KB).
-pub const CONNECTION_BYTES_MAX: usize =
-    REQUEST_BYTES_MAX + 2 * (WRITE_BYTES_MAX + CONNECTION_OPERATIONS_MAX * ANSWER_BYTES_MAX);
 /// An extrato's answer at most, head included, with every character of its descricoes escaped.
 pub const EXTRATO_ANSWER_BYTES_MAX: usize = 2 * 1024;
+/// What the answers of one connection take at most, those that are being written among them:
+/// behind as many as may wait come those to what is under way, the last of it an extrato.
+pub const ANSWERS_BYTES_MAX: usize =
+    WRITE_BYTES_MAX + CONNECTION_OPERATIONS_MAX * ANSWER_BYTES_MAX + EXTRATO_ANSWER_BYTES_MAX;
+/// A buffer grows by so much at most, beyond what it is grown for.
+pub const GROWTH_BYTES_MAX: usize = 4 * 1024;
+/// Answers that a socket keeps in the kernel for a reader that does not take them, as it counts
+/// them; it takes one more when there is any room.
+pub const SOCKET_SEND_BYTES: usize = 16 * 1024;
+/// What one connection takes at most, with all that it may have under way: its request, its
+/// answers, each of the three buffers grown too far, what still comes behind the last answer, and
+/// what the kernel keeps, which a container's memory is charged for. Times `MAX_CONNECTIONS`, and
+/// 200 bytes for each of `MAX_QUEUE`, that is a worker's memory at its worst (350 MB by default,
+/// when every peer is hostile; an idle connection takes 3 KB).
+pub const CONNECTION_BYTES_MAX: usize = REQUEST_BYTES_MAX
+    + ANSWERS_BYTES_MAX
+    + 3 * GROWTH_BYTES_MAX
+    + READ_BYTES
+    + 2 * SOCKET_SEND_BYTES;
 /// What one connection takes at most behind a proxy that sends one request at a time on each, as
-/// NGINX does: that request, and one answer twice, in buffers that may be twice as long.
-pub const PROXIED_CONNECTION_BYTES_MAX: usize = REQUEST_BYTES_MAX + 4 * EXTRATO_ANSWER_BYTES_MAX;
+/// NGINX does: that request, one answer while the next is made, and one in the kernel.
+pub const PROXIED_CONNECTION_BYTES_MAX: usize =
+    REQUEST_BYTES_MAX + GROWTH_BYTES_MAX + 2 * WRITE_BYTES + SOCKET_SEND_BYTES / 2;
 /// A write buffer as it is lent to a connection; one that grew is let go when all is written.
 pub const WRITE_BYTES: usize = 2 * 1024;
 /// Write buffers that a worker keeps for the next answers: above the connections that have an

@@ -6,9 +6,14 @@
 mod common;
 mod replica;
 
-use common::{Client, EndOnDrop, get};
+use common::{Client, EndOnDrop, Peer, get};
+use crebito::limits;
 use replica::{GUARD, NOWHERE, Replica, free_address};
+use rustix::net::{self, AddressFamily, SocketType, sockopt};
 use rustix::process::Signal;
+use std::io::Write;
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,8 +34,11 @@ fn under_both(check: impl Fn(&str) + Sync) {
 }
 
 fn start(driver: &str, more: &[(&str, &str)]) -> Replica {
-    let listen = free_address().to_string();
-    let mut settings = vec![NOWHERE, ("LISTEN", listen.as_str()), ("IO_DRIVER", driver)];
+    start_at(&free_address().to_string(), driver, more)
+}
+
+fn start_at(listen: &str, driver: &str, more: &[(&str, &str)]) -> Replica {
+    let mut settings = vec![NOWHERE, ("LISTEN", listen), ("IO_DRIVER", driver)];
     settings.extend_from_slice(more);
     let mut replica = Replica::start(&settings);
     replica.wait_for("/healthz", 200);
@@ -81,6 +89,71 @@ fn flood(replica: &Replica, bytes: &[u8], over: &AtomicBool, sent: &AtomicUsize)
             }
         }
     }
+}
+
+/// By itself the kernel keeps 208 KB for a Unix socket's reader, in the replica's memory, and
+/// megabytes for a TCP socket's.
+#[test]
+fn few_answers_are_made_for_who_takes_none() {
+    under_both(|driver| {
+        let folder = tempfile::tempdir().unwrap();
+        let unix = format!("unix:{}", folder.path().join("api.sock").display());
+        for listen in [unix, free_address().to_string()] {
+            let admin = free_address().to_string();
+            let replica = start_at(&listen, driver, &[("ADMIN_LISTEN", admin.as_str())]);
+            let mut scraper = Client::connect(&replica::peer(&admin)).unwrap();
+            let one = Client::connect(replica.peer()).unwrap().exchange(get("/x"));
+            let answer_bytes = one.unwrap().text().len() + HEAD_BYTES_MIN;
+            let mut greedy = connect_unread(replica.peer());
+            let since = Instant::now();
+            let (mut before, mut answered) = (0, 1);
+            // Until nothing more is taken, and nothing more is made.
+            while before < answered {
+                while greedy.write(&get("/x").repeat(100)).is_ok() {
+                    assert!(since.elapsed() < GUARD, "{listen}, {driver}: no end");
+                }
+                before = answered;
+                answered = not_found(&mut scraper);
+            }
+            let kept = answered * answer_bytes;
+            let bound = limits::ANSWERS_BYTES_MAX + 2 * limits::SOCKET_SEND_BYTES;
+            assert!(
+                (limits::WRITE_BYTES_MAX..bound).contains(&kept),
+                "{listen}, {driver}: {answered} answers, {kept} bytes"
+            );
+        }
+    });
+}
+
+/// What the head of a 404 takes at least.
+const HEAD_BYTES_MIN: usize = 100;
+
+/// A connection whose own side has little room for answers; a write that hangs soon gives up.
+fn connect_unread(peer: &Peer) -> Box<dyn Write> {
+    let patience = Some(Duration::from_millis(200));
+    match peer {
+        Peer::Unix(path) => {
+            let stream = UnixStream::connect(path).unwrap();
+            stream.set_write_timeout(patience).unwrap();
+            Box::new(stream)
+        }
+        Peer::Tcp(address) => {
+            let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+            sockopt::set_socket_recv_buffer_size(&socket, 4096).unwrap();
+            net::connect(&socket, address).unwrap();
+            let stream = TcpStream::from(socket);
+            stream.set_write_timeout(patience).unwrap();
+            Box::new(stream)
+        }
+    }
+}
+
+/// How many requests were answered 404.
+fn not_found(scraper: &mut Client) -> usize {
+    let name = "crebito_requests_total{route=\"other\",status=\"404\"} ";
+    let metrics = scraper.exchange(get("/metrics")).unwrap().text();
+    let count = metrics.lines().find_map(|line| line.strip_prefix(name));
+    count.unwrap_or("0").parse().unwrap()
 }
 
 #[test]

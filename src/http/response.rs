@@ -3,6 +3,7 @@
 pub use super::date::Date;
 use super::request::Persistence;
 pub use super::status::{Status, problem};
+use crate::limits;
 
 /// What a response says before its body.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +45,7 @@ impl Media {
 /// Adds a whole response to `out`. With `head_only`, the answer to a `HEAD`, the body is left out
 /// and its length is still told (RFC 9110, section 9.3.2).
 pub fn append_response(out: &mut Vec<u8>, head: &Head, date: &Date, body: &[u8], head_only: bool) {
-    out.reserve(RESERVED_HEAD_BYTES + head.fields.len() + body.len());
+    make_room(out, RESERVED_HEAD_BYTES + head.fields.len() + body.len());
     if head.status == Status::OK
         && head.media == Media::Json
         && head.persistence == Persistence::KeepAlive
@@ -60,6 +61,13 @@ pub fn append_response(out: &mut Vec<u8>, head: &Head, date: &Date, body: &[u8],
     out.extend_from_slice(b"\r\n\r\n");
     if !head_only {
         out.extend_from_slice(body);
+    }
+}
+
+/// Room for so many bytes more, and in steps: doubled, a long buffer would be half empty.
+fn make_room(out: &mut Vec<u8>, bytes: usize) {
+    if out.capacity() - out.len() < bytes {
+        out.reserve_exact(bytes.max(limits::GROWTH_BYTES_MAX));
     }
 }
 

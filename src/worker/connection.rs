@@ -16,14 +16,11 @@ use crate::http::{self, Decoded, Decoder, Status};
 use crate::limits::{self, REQUEST_BYTES_MAX};
 use monoio::buf::IoBufMut;
 use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, Split, Splitable};
-use rustix::net::sockopt;
-use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use std::future::{Future, poll_fn};
 use std::os::fd::RawFd;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
 
 /// Serves one connection to its end. `tcp` is its descriptor if it can be reset.
 pub(super) async fn serve<S>(
@@ -89,6 +86,7 @@ async fn write_half(
         })
         .await;
         exchange.await_write(None);
+        exchange.mark_taken();
         match result {
             Some((Ok(_), bytes)) => {
                 let out = Outgoing { bytes, answers };
@@ -96,20 +94,14 @@ async fn write_half(
                 worker.spare.take_back(out);
             }
             Some((Err(_), _)) => return exchange.sever(),
-            None => return tcp.map_or((), reset),
+            None => {
+                // What the peer did not take in time is not kept.
+                if let Some(tcp) = tcp {
+                    worker.descriptors.reset_on_close(tcp);
+                }
+                return;
+            }
         }
-    }
-}
-
-/// Lets the close that follows be a reset: what the peer did not take in time is not kept.
-///
-/// monoio lends no descriptor safely; a copy of our own, asked for by number, serves as well.
-fn reset(tcp: RawFd) {
-    let copy = pidfd_open(getpid(), PidfdFlags::empty())
-        .and_then(|process| pidfd_getfd(process, tcp, PidfdGetfdFlags::empty()));
-    // Where a sandbox refuses this, the close is an ordinary one.
-    if let Ok(socket) = copy {
-        let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
     }
 }
 
@@ -357,8 +349,9 @@ impl Input {
             self.bytes = Vec::with_capacity(limits::READ_BYTES);
         }
         if self.bytes.len() == self.bytes.capacity() {
+            let more = self.bytes.len();
             self.bytes
-                .reserve_exact(self.bytes.len().clamp(limits::READ_BYTES, 4096));
+                .reserve_exact(more.clamp(limits::READ_BYTES, limits::GROWTH_BYTES_MAX));
         }
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Exchange {
     pub(super) admin: bool,
     /// Answers, in order, that wait to be written.
     out: RefCell<Outgoing>,
+    /// What those take that are being written, in bytes.
+    writing: Cell<usize>,
     /// Operations in the ledger that are not answered yet.
     pending: Cell<usize>,
     /// An extrato is among them: nothing further of this connection may join.
@@ -70,6 +72,7 @@ impl Exchange {
         Self {
             admin,
             out: RefCell::default(),
+            writing: Cell::new(0),
             pending: Cell::new(0),
             extrato_pending: Cell::new(false),
             closed_to_requests: Cell::new(false),
@@ -109,7 +112,12 @@ impl Exchange {
     pub(super) fn has_room(&self) -> bool {
         self.pending.get() < limits::CONNECTION_OPERATIONS_MAX
             && !self.extrato_pending.get()
-            && self.out.borrow().bytes.len() < limits::WRITE_BYTES_MAX
+            && self.answers_bytes() < limits::WRITE_BYTES_MAX
+    }
+
+    /// What all answers take that their reader has not taken.
+    fn answers_bytes(&self) -> usize {
+        self.writing.get() + self.out.borrow().taken_bytes()
     }
 
     /// Appends to what is written next, in buffers that are lent where there are none. An interim
@@ -140,12 +148,18 @@ impl Exchange {
         if out.bytes.is_empty() {
             return None;
         }
-        if out.bytes.len() >= limits::WRITE_BYTES_MAX {
-            // The read half may have waited for this room; under epoll the write that follows can
-            // be over at once, and nobody else would have it look again.
+        self.writing.set(out.taken_bytes());
+        Some(out)
+    }
+
+    /// What was taken out is written, or never will be.
+    pub(super) fn mark_taken(&self) {
+        let before = self.answers_bytes();
+        self.writing.set(0);
+        if before >= limits::WRITE_BYTES_MAX {
+            // The read half may have waited for this room, and nobody else would have it look.
             self.touch();
         }
-        Some(out)
     }
 
     pub(super) fn close_to_requests(&self) {

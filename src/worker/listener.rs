@@ -7,7 +7,7 @@ use super::pace::Pace;
 use super::repeats::Repeats;
 use super::request::Local;
 use super::state::Worker;
-use super::{connection, fault};
+use super::{connection, descriptor, fault};
 use crate::config::Listen;
 use crate::limits;
 use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, Split};
@@ -94,8 +94,9 @@ fn bind_address(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpLi
     if shared {
         sockopt::set_socket_reuseport(&socket, true)?;
     }
-    // Accepted sockets inherit it.
+    // Accepted sockets inherit both.
     sockopt::set_tcp_nodelay(&socket, true)?;
+    descriptor::set_send_buffer(&socket)?;
     net::bind(&socket, &address)?;
     net::listen(&socket, limits::BACKLOG_MAX)?;
     Ok(socket.into())
@@ -148,7 +149,12 @@ async fn accept_at(worker: &Rc<Worker>, bound: Bound, admission: Admission) -> i
         }
         Bound::Unix(listener, path) => {
             let listener = monoio::net::UnixListener::from_std(listener)?;
-            let accept = || async { listener.accept().await.map(|(stream, _)| (stream, None)) };
+            let accept = || async {
+                listener.accept().await.map(|(stream, _)| {
+                    worker.descriptors.bound_send_buffer(stream.as_raw_fd());
+                    (stream, None)
+                })
+            };
             // Who connects from here on is told at once, and may go elsewhere.
             let forsake = || drop(std::fs::remove_file(path));
             accept_each(worker, accept, admission, Some(forsake)).await;

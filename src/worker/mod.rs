@@ -5,6 +5,7 @@ mod clock;
 mod connection;
 mod connections;
 mod course;
+mod descriptor;
 mod drain;
 mod driver;
 mod exchange;

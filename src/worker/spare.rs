@@ -16,6 +16,13 @@ pub(super) struct Outgoing {
     pub(super) answers: Vec<Answered>,
 }
 
+impl Outgoing {
+    /// The memory that is in use, in bytes.
+    pub(super) fn taken_bytes(&self) -> usize {
+        self.bytes.len() + size_of_val(self.answers.as_slice())
+    }
+}
+
 /// Buffers that nobody uses now.
 pub(super) struct SpareBuffers(RefCell<Vec<Outgoing>>);
 

@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::connections::Connections;
 use super::course::{Answered, Moment, Slow};
+use super::descriptor::Descriptors;
 use super::exchange::{Exchange, Ticket};
 use super::metrics::METRICS;
 use super::repeats::Repeats;
@@ -28,6 +29,7 @@ pub(super) struct Worker {
     pub(super) clock: Clock,
     pub(super) ledger: RefCell<Ledger<Ticket>>,
     pub(super) connections: Connections,
+    pub(super) descriptors: Descriptors,
     /// A flight may be ready to leave.
     pub(super) departures: Signal,
     /// The session's flight is out for too long: the link is to be given up.
@@ -71,6 +73,7 @@ impl Worker {
             clock: Clock::new(),
             ledger: RefCell::new(ledger),
             connections,
+            descriptors: Descriptors::new(),
             departures: Signal::default(),
             session_overdue: Signal::default(),
             accepting_over: Signal::default(),
