@@ -89,20 +89,28 @@ pub const GROWTH_BYTES_MAX: usize = 4 * 1024;
 /// Answers that a socket keeps in the kernel for a reader that does not take them, as it counts
 /// them; it takes one more when there is any room.
 pub const SOCKET_SEND_BYTES: usize = 16 * 1024;
+/// Requests that a TCP socket keeps in the kernel until they are read, as it counts them. (What
+/// comes over a Unix socket is kept at its sender's expense.)
+pub const SOCKET_RECEIVE_BYTES: usize = 64 * 1024;
+/// What a connection takes beside its buffers, at most: with the first one 3.3 KB were measured.
+pub const CONNECTION_OWN_BYTES: usize = 3 * 1024;
 /// What one connection takes at most, with all that it may have under way: its request, its
-/// answers, each of the three buffers grown too far, what still comes behind the last answer, and
-/// what the kernel keeps, which a container's memory is charged for. Times `MAX_CONNECTIONS`, and
-/// 200 bytes for each of `MAX_QUEUE`, that is a worker's memory at its worst (350 MB by default,
-/// when every peer is hostile; an idle connection takes 3 KB).
-pub const CONNECTION_BYTES_MAX: usize = REQUEST_BYTES_MAX
+/// answers, each of the three buffers grown too far, and what the kernel keeps, which a container's
+/// memory is charged for; over TCP [`SOCKET_RECEIVE_BYTES`] come on top. Times `MAX_CONNECTIONS`,
+/// and 200 bytes for each of `MAX_QUEUE`, that is what all connections of a worker take when every
+/// peer is hostile: 360 MB by default, over TCP 630.
+pub const CONNECTION_BYTES_MAX: usize = CONNECTION_OWN_BYTES
+    + REQUEST_BYTES_MAX
     + ANSWERS_BYTES_MAX
     + 3 * GROWTH_BYTES_MAX
-    + READ_BYTES
     + 2 * SOCKET_SEND_BYTES;
 /// What one connection takes at most behind a proxy that sends one request at a time on each, as
 /// NGINX does: that request, one answer while the next is made, and one in the kernel.
-pub const PROXIED_CONNECTION_BYTES_MAX: usize =
-    REQUEST_BYTES_MAX + GROWTH_BYTES_MAX + 2 * WRITE_BYTES + SOCKET_SEND_BYTES / 2;
+pub const PROXIED_CONNECTION_BYTES_MAX: usize = CONNECTION_OWN_BYTES
+    + REQUEST_BYTES_MAX
+    + GROWTH_BYTES_MAX
+    + 2 * WRITE_BYTES
+    + SOCKET_SEND_BYTES / 2;
 /// A write buffer as it is lent to a connection; one that grew is let go when all is written.
 pub const WRITE_BYTES: usize = 2 * 1024;
 /// Write buffers that a worker keeps for the next answers: above the connections that have an
@@ -112,7 +120,8 @@ pub const SPARE_BUFFERS_MAX: usize = 1024;
 pub const REPLIES_READ_BYTES: usize = 8 * 1024;
 /// A PostgreSQL message longer than this ends the session.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// A call's reply, all its messages together, longer than this ends the session.
+/// A call's reply, all its whole messages together, longer than this ends the session. (What the
+/// procedures answer is below 64 KB; a session's buffer is no part of the sum above.)
 pub const REPLY_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 
 /// An address that is in use at the start is tried again for so long.

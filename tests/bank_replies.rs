@@ -267,6 +267,19 @@ fn a_time_that_cannot_be_said_spoils_its_extrato_alone() {
 }
 
 #[test]
+fn descricoes_longer_than_any_answer_spoil_their_extrato_alone() {
+    // One that is too long, and some that are together.
+    for (bytes, rows) in [(100_000, 1), (200, limits::EXTRATO_ROWS_MAX)] {
+        let descricao = "a".repeat(bytes);
+        let row = extrato_row(Some((10, "c", &descricao, READ_AT)));
+        let mut out = b"before".to_vec();
+        let made = with_rows(&vec![row; rows], |rows| append_json(&mut out, rows));
+        assert_eq!(made.ok(), Some(Made::Unsayable), "{bytes}");
+        assert_eq!(out, b"before");
+    }
+}
+
+#[test]
 fn the_longest_extrato_is_within_its_bound() {
     let descricao = "\u{1}".repeat(limits::DESCRICAO_CHARS_MAX);
     let mut row = extrato_row(Some((i64::MAX, "c", &descricao, READ_AT)));
@@ -275,7 +288,7 @@ fn the_longest_extrato_is_within_its_bound() {
     let mut body = Vec::new();
     with_rows(&rows, |rows| append_json(&mut body, rows)).expect("rows of an extrato");
     assert!(body.len() > 1_500, "{}", String::from_utf8_lossy(&body));
-    // A small answer's whole length is more than any head's.
+    // A small answer's whole length is more than any head's, and is kept free for it.
     assert!(body.len() + limits::ANSWER_BYTES_MAX <= limits::EXTRATO_ANSWER_BYTES_MAX);
 }
 

@@ -12,7 +12,7 @@ use replica::{GUARD, NOWHERE, Replica, free_address};
 use rustix::net::{self, AddressFamily, SocketType, sockopt};
 use rustix::process::Signal;
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -70,6 +70,31 @@ fn a_flood_does_not_starve_the_neighbours() {
                 assert_eq!(answer.map(|it| it.status).ok(), Some(200), "{driver}");
             }
         });
+    });
+}
+
+/// Notices without end, in the midst of the handshake.
+#[test]
+fn a_database_that_never_pauses_does_not_starve_the_clients() {
+    under_both(|driver| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("postgresql://a@{}/a", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let notices = b"N\0\0\0\x05\0".repeat(10_000);
+            for mut session in listener.incoming().flatten() {
+                while session.write_all(&notices).is_ok() {}
+            }
+        });
+        let listen = free_address().to_string();
+        let settings = [("DATABASE_URL", &*url), ("LISTEN", &listen)];
+        let settings = [settings[0], settings[1], ("IO_DRIVER", driver)];
+        let mut replica = Replica::start(&settings);
+        for _ in 0..20 {
+            replica.wait_for("/healthz", 200);
+        }
+        replica.wait_for_log("no answer within");
+        replica.signal(Signal::TERM);
+        assert_eq!(replica.wait().code(), Some(0), "{driver}");
     });
 }
 

@@ -5,10 +5,10 @@
 mod common;
 mod replica;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::{Client, Response, assert_problem, backend};
-use replica::{GUARD, Replica};
+use replica::{GUARD, NOWHERE, Replica};
 use rustix::process::{Pid, Signal, kill_process};
 use xtask::stack::{Driver, Postgres, Shutdown};
 
@@ -48,6 +48,27 @@ fn check_away(driver: Driver) {
     );
 }
 
+/// The earlier answer takes most of the 5 s that a request has, and the peer waits for its 100.
+#[test]
+fn the_wait_for_an_earlier_answer_is_no_part_of_a_requests_time() {
+    under_both(|driver| {
+        let listen = replica::free_address().to_string();
+        let driver = ("IO_DRIVER", driver.as_str());
+        let mut replica = Replica::start(&[NOWHERE, ("LISTEN", &listen), driver]);
+        replica.wait_for("/healthz", 200);
+        let earlier = common::transacao(1, "c", 1, "earlier");
+        let later = String::from_utf8(common::transacao(1, "c", 1, "later")).unwrap();
+        let (head, body) = later.split_once("\r\n\r\n").unwrap();
+        let head = format!("{head}\r\nExpect: 100-continue\r\n\r\n");
+        let mut client = Client::connect(replica.peer()).unwrap();
+        client.send([earlier, head.into_bytes()].concat()).unwrap();
+        assert_unavailable(&client.receive().unwrap(), &replica);
+        assert_eq!(client.receive().unwrap().status, 100);
+        std::thread::sleep(Duration::from_millis(1_500));
+        assert_unavailable(&client.exchange(body).unwrap(), &replica);
+    });
+}
+
 #[test]
 fn an_extrato_that_cannot_be_written_fails_alone() {
     under_both(check_unsayable);
@@ -74,7 +95,7 @@ fn check_unsayable(driver: Driver) {
         assert_eq!(client.receive_end().unwrap(), b"");
         assert_eq!(replica.get("/clientes/1/extrato").unwrap().status, 200);
     }
-    replica.wait_for_log("an extrato has a time that JSON cannot say");
+    replica.wait_for_log("an extrato has what no answer can say");
     assert_eq!(replica.log().matches("the session is up").count(), 1);
 }
 

@@ -2,7 +2,7 @@
 
 use super::procedures::{Mismatch, columns};
 use crate::http;
-use crate::limits::EXTRATO_ROWS_MAX;
+use crate::limits::{ANSWER_BYTES_MAX, EXTRATO_ANSWER_BYTES_MAX, EXTRATO_ROWS_MAX};
 use crate::pg::{Row, Rows, value};
 
 /// What the rows of an extrato come to.
@@ -12,8 +12,9 @@ pub enum Made {
     Json,
     /// There is no such cliente: nothing was appended.
     NoCliente,
-    /// It holds a time that RFC 3339 cannot say (infinite, before the year 0, after 9999), which
-    /// somebody has put there by hand: nothing was appended.
+    /// It holds what no answer can say, which somebody has put there by hand: a time that is not
+    /// one of RFC 3339 (infinite, before the year 0, after 9999), or descricoes longer than
+    /// [`EXTRATO_ANSWER_BYTES_MAX`] has room for. Nothing was appended.
     Unsayable,
 }
 
@@ -28,14 +29,15 @@ pub fn append_json(out: &mut Vec<u8>, rows: &Rows<'_>) -> Result<Made, Mismatch>
         return Ok(Made::NoCliente);
     }
     let said = append_all(out, rows);
-    if said == Some(true) {
+    let fits = out.len() - start <= EXTRATO_ANSWER_BYTES_MAX - ANSWER_BYTES_MAX;
+    if said == Some(true) && fits {
         return Ok(Made::Json);
     }
     out.truncate(start);
     said.map(|_| Made::Unsayable).ok_or(Mismatch("extrato"))
 }
 
-/// `None` if the rows are others; else whether all their times could be said.
+/// `None` if the rows are others; else whether all that they hold could be said.
 fn append_all(out: &mut Vec<u8>, rows: &Rows<'_>) -> Option<bool> {
     let mut rows = rows.iter().peekable();
     let mut said = append_saldo(out, *rows.peek()?)?;
@@ -81,11 +83,11 @@ fn append_transacao(out: &mut Vec<u8>, row: Row<'_>, at: usize, only: bool) -> O
     out.extend_from_slice(b"{\"valor\":");
     append_integer(out, value::int8(valor?)?);
     out.extend_from_slice(b",\"tipo\":\"");
-    append_escaped(out, value::text(tipo?)?);
+    let mut said = append_escaped(out, value::text(tipo?)?);
     out.extend_from_slice(b"\",\"descricao\":\"");
-    append_escaped(out, value::text(descricao?)?);
+    said &= append_escaped(out, value::text(descricao?)?);
     out.extend_from_slice(b"\",\"realizada_em\":\"");
-    let said = append_time(out, value::timestamptz(realizada_em?));
+    said &= append_time(out, value::timestamptz(realizada_em?));
     out.extend_from_slice(b"\"}");
     Some(said)
 }
@@ -94,8 +96,12 @@ fn append_integer(out: &mut Vec<u8>, value: i64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// Appends the text as it stands between the quotes of a JSON string (RFC 8259 7).
-fn append_escaped(out: &mut Vec<u8>, text: &str) {
+/// Appends the text as it stands between the quotes of a JSON string (RFC 8259 7). False for one
+/// that is too long for any answer.
+fn append_escaped(out: &mut Vec<u8>, text: &str) -> bool {
+    if text.len() > EXTRATO_ANSWER_BYTES_MAX {
+        return false;
+    }
     for &byte in text.as_bytes() {
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
@@ -118,6 +124,7 @@ fn append_escaped(out: &mut Vec<u8>, text: &str) {
             _ => out.push(byte),
         }
     }
+    true
 }
 
 /// Appends `2024-01-17T02:34:41.217753Z` (RFC 3339) for microseconds since 2000-01-01T00:00:00Z.

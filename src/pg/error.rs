@@ -35,7 +35,7 @@ impl ServerError {
         let (mut severity, mut sqlstate, mut message) = (None, None, None);
         let (mut detail, mut hint) = (None, None);
         while let Some(field) = fields.next().ok()? {
-            let text = || String::from_utf8_lossy(field.value_bytes()).into_owned();
+            let text = || shown(field.value_bytes());
             match field.type_() {
                 b'V' => severity = Some(text()),
                 b'S' if severity.is_none() => severity = Some(text()),
@@ -66,6 +66,16 @@ impl ServerError {
         matches!(self.severity.as_str(), "FATAL" | "PANIC")
     }
 }
+
+/// A text of the server's, cut to a length that a log bears.
+fn shown(bytes: &[u8]) -> String {
+    let (begin, _) = bytes.split_at(bytes.len().min(4 * SHOWN_CHARS_MAX));
+    let text = String::from_utf8_lossy(begin);
+    text.chars().take(SHOWN_CHARS_MAX).collect()
+}
+
+/// Characters of each text of an error that are kept.
+const SHOWN_CHARS_MAX: usize = 1000;
 
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -224,6 +234,18 @@ impl fmt::Display for OneLine<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        for whole in ["a", "é", "\u{1f600}"] {
+            assert_eq!(shown(whole.as_bytes()), whole);
+            let long = whole.repeat(5 * SHOWN_CHARS_MAX);
+            assert_eq!(shown(long.as_bytes()), whole.repeat(SHOWN_CHARS_MAX));
+        }
+        // What is no UTF-8 neither grows.
+        let shown = shown(&vec![0xff; 5 * SHOWN_CHARS_MAX]);
+        assert_eq!(shown.chars().count(), SHOWN_CHARS_MAX);
+    }
 
     #[test]
     fn what_only_a_change_cures_is_lasting() {

@@ -243,7 +243,7 @@ impl<'t> Handshake<'t> {
     fn take_parameter(&mut self, body: &ParameterStatusBody) -> Result<(), HandshakeError> {
         match (body.name(), body.value()) {
             (Ok("server_version"), Ok(value)) => {
-                value.clone_into(&mut self.backend.server_version);
+                self.backend.server_version = value.chars().take(100).collect();
             }
             // In another one a character may be several, or none that it has: a descricao would
             // be an error, and with it all that is in the same call.

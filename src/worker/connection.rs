@@ -9,7 +9,6 @@ use super::exchange::{Awaits, Exchange, Ticket};
 use super::fault;
 use super::pace::Pace;
 use super::request::Local;
-use super::spare::Outgoing;
 use super::state::Worker;
 use super::tally::Topic;
 use crate::http::{self, Decoded, Decoder, Status};
@@ -70,13 +69,14 @@ async fn write_half(
         if exchange.severed() {
             return;
         }
-        let Some(out) = out else {
+        let Some(mut out) = out else {
             let _ = writer.shutdown().await;
             return;
         };
-        let Outgoing { bytes, answers } = out;
-        // A deadline is looked at with each tick, and begins with one: no clock is read for it.
-        let deadline_ms = worker.clock.tick_ms() + limits::TICK_MS + limits::WRITE_MS;
+        // That of the answer that waits for longest, behind a write that took long. A deadline is
+        // looked at with each tick, and begins with one: no clock is read for it.
+        let deadline_ms = out.since_ms + limits::TICK_MS + limits::WRITE_MS;
+        let bytes = std::mem::take(&mut out.bytes);
         exchange.await_write(Some(deadline_ms));
         let mut write = pin!(writer.write_all(bytes));
         let result = poll_fn(|context| match write.as_mut().poll(context) {
@@ -89,7 +89,7 @@ async fn write_half(
         exchange.mark_taken();
         match result {
             Some((Ok(_), bytes)) => {
-                let out = Outgoing { bytes, answers };
+                out.bytes = bytes;
                 worker.note_written(&out);
                 worker.spare.take_back(out);
             }
@@ -126,12 +126,12 @@ async fn read_half(worker: &Worker, exchange: &Rc<Exchange>, mut reader: impl As
             },
             Step::Wait => {
                 wait(exchange, || exchange.has_room()).await;
-                input.now_us = worker.clock.now_us();
+                input.resume(worker.clock.now_us());
             }
             Step::Answer(local) => {
                 answer(worker, exchange, &local).await;
                 if input.start < input.bytes.len() {
-                    input.now_us = worker.clock.now_us();
+                    input.resume(worker.clock.now_us());
                 }
             }
         }
@@ -235,6 +235,12 @@ impl Input {
             begun_ms: now_us / 1000,
             is_head: None,
         }
+    }
+
+    /// Goes on after a wait, in which nothing was read: no part of a request's time.
+    fn resume(&mut self, now_us: u64) {
+        self.begun_ms += (now_us - self.now_us) / 1000;
+        self.now_us = now_us;
     }
 
     fn came(&self) -> Moment {

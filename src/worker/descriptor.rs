@@ -5,7 +5,7 @@ use crate::limits;
 use rustix::io;
 use rustix::net::sockopt;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 /// The process itself, whose descriptors are copied; none where a sandbox refuses it.
@@ -38,8 +38,43 @@ impl Descriptors {
     }
 }
 
-/// The same for a socket of our own; sockets that a TCP listener accepts inherit it.
-pub(super) fn set_send_buffer(socket: &OwnedFd) -> io::Result<()> {
+/// Bounds both of the kernel's buffers of what a TCP listener accepts, which inherits them. By
+/// themselves they grow to megabytes.
+pub(super) fn bound_buffers(listener: impl AsFd) -> io::Result<()> {
+    set_send_buffer(&listener)?;
+    sockopt::set_socket_recv_buffer_size(&listener, limits::SOCKET_RECEIVE_BYTES / 2)
+}
+
+fn set_send_buffer(socket: impl AsFd) -> io::Result<()> {
     // The kernel takes twice what it is told (socket(7)).
     sockopt::set_socket_send_buffer_size(socket, limits::SOCKET_SEND_BYTES / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn what_a_listener_accepts_is_bounded() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        bound_buffers(&listener).expect("both can be set");
+        let address = listener.local_addr().expect("it is bound");
+        let _client = TcpStream::connect(address).expect("somebody listens");
+        let (accepted, _) = listener.accept().expect("somebody has come");
+        let send = sockopt::socket_send_buffer_size(&accepted);
+        assert_eq!(send, Ok(limits::SOCKET_SEND_BYTES));
+        let receive = sockopt::socket_recv_buffer_size(&accepted);
+        assert_eq!(receive, Ok(limits::SOCKET_RECEIVE_BYTES));
+    }
+
+    #[test]
+    fn a_socket_is_found_by_its_number() {
+        let (socket, _other) = UnixStream::pair().expect("two sockets");
+        Descriptors::new().bound_send_buffer(socket.as_raw_fd());
+        let send = sockopt::socket_send_buffer_size(&socket);
+        assert_eq!(send, Ok(limits::SOCKET_SEND_BYTES));
+    }
 }

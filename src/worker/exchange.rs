@@ -120,18 +120,25 @@ impl Exchange {
         self.writing.get() + self.out.borrow().taken_bytes()
     }
 
-    /// Appends to what is written next, in buffers that are lent where there are none. An interim
-    /// response is no answer.
+    /// Appends to what is written next, in buffers that are lent where there are none; `tick_ms` is
+    /// the latest tick. An interim response is no answer, and who is gone gets none.
     pub(super) fn append(
         &self,
         spare: &SpareBuffers,
+        tick_ms: u64,
         answered: Option<Answered>,
         append: impl FnOnce(&mut Vec<u8>),
     ) {
+        if self.severed() {
+            return;
+        }
         {
             let mut out = self.out.borrow_mut();
             if out.bytes.capacity() == 0 {
                 *out = spare.lend();
+            }
+            if out.bytes.is_empty() {
+                out.since_ms = tick_ms;
             }
             append(&mut out.bytes);
             if COUNTS {
@@ -221,7 +228,7 @@ impl Exchange {
         let over = match self.awaits.get() {
             Awaits::Nothing => false,
             // Not idle while an answer is under way: its time begins behind the last one.
-            Awaits::Request { .. } if !self.settled() || !self.out.borrow().bytes.is_empty() => {
+            Awaits::Request { .. } if !self.settled() || self.answers_bytes() > 0 => {
                 self.awaits.set(Awaits::Request { since_ms: now_ms });
                 false
             }
@@ -317,6 +324,28 @@ mod tests {
         assert!(!exchange.read_expired());
         exchange.expire(2 * limits::IDLE_MS, false);
         assert!(exchange.read_expired());
+    }
+
+    /// What is being written counts as much as what waits, and the time begins with the oldest.
+    #[test]
+    fn there_is_room_until_the_reader_takes_nothing() {
+        let (exchange, spare) = (Exchange::new(false), SpareBuffers::new());
+        let append = |tick_ms, bytes| {
+            exchange.append(&spare, tick_ms, None, |out| out.resize(bytes, b'x'));
+        };
+        append(7, limits::WRITE_BYTES_MAX / 2);
+        append(8, limits::WRITE_BYTES_MAX / 2);
+        assert_eq!(exchange.take_out().map(|out| out.since_ms), Some(7));
+        assert!(exchange.has_room());
+        append(9, limits::WRITE_BYTES_MAX / 2);
+        assert!(!exchange.has_room());
+        exchange.mark_taken();
+        assert!(exchange.has_room());
+        assert_eq!(exchange.take_out().map(|out| out.since_ms), Some(9));
+        exchange.mark_taken();
+        exchange.sever();
+        append(10, 1);
+        assert!(exchange.take_out().is_none());
     }
 
     #[test]

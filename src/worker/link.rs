@@ -1,5 +1,6 @@
 //! One link to PostgreSQL: connected, shaken hands over, and read.
 
+use super::pace::Pace;
 use super::resolve;
 use super::session::SessionError;
 use super::signal::Signal;
@@ -98,6 +99,7 @@ where
     let handshaking = async {
         let mut handshake = Handshake::new(target, SETTINGS, &STATEMENTS);
         let (mut input, mut out) = (BytesMut::new(), BytesMut::new());
+        let mut pace = Pace::default();
         handshake.begin(&mut out);
         loop {
             if !out.is_empty() {
@@ -106,7 +108,7 @@ where
                 out = buffer;
                 out.clear();
             }
-            input = read(&mut reader, input, None).await?;
+            input = read(&mut reader, input, None, &mut pace).await?;
             if let Progress::Ready(backend) = handshake.advance(&mut input, &mut out)? {
                 return Ok((input, backend));
             }
@@ -128,20 +130,28 @@ pub(super) async fn read(
     reader: &mut impl AsyncReadRent,
     mut input: BytesMut,
     overdue: Option<&Signal>,
+    pace: &mut Pace,
 ) -> Result<BytesMut, SessionError> {
     input.reserve(limits::REPLIES_READ_BYTES);
     let len = input.len();
     let mut reading = pin!(reader.read(input.slice_mut(len..)));
-    poll_fn(|context| match reading.as_mut().poll(context) {
+    let mut waited = false;
+    let read = poll_fn(|context| match reading.as_mut().poll(context) {
         Poll::Ready((Ok(0), _)) => Poll::Ready(Err(SessionError::Closed)),
         Poll::Ready((Ok(_), slice)) => Poll::Ready(Ok(slice.into_inner())),
         Poll::Ready((Err(error), _)) => Poll::Ready(Err(SessionError::Io(error))),
         Poll::Pending => match overdue.map(|signal| signal.poll_raised(context)) {
             Some(Poll::Ready(())) => Poll::Ready(Err(SessionError::Overdue)),
-            _ => Poll::Pending,
+            _ => {
+                waited = true;
+                Poll::Pending
+            }
         },
     })
-    .await
+    .await?;
+    // A server that never pauses must not be all that this worker does.
+    pace.keep(waited).await;
+    Ok(read)
 }
 
 /// Reaches the database once; returns the server's version.

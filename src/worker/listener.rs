@@ -94,9 +94,9 @@ fn bind_address(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpLi
     if shared {
         sockopt::set_socket_reuseport(&socket, true)?;
     }
-    // Accepted sockets inherit both.
+    // Accepted sockets inherit all of it.
     sockopt::set_tcp_nodelay(&socket, true)?;
-    descriptor::set_send_buffer(&socket)?;
+    descriptor::bound_buffers(&socket)?;
     net::bind(&socket, &address)?;
     net::listen(&socket, limits::BACKLOG_MAX)?;
     Ok(socket.into())

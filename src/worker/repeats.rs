@@ -2,25 +2,31 @@
 
 /// The same thing is logged again after 10, 100 and so many times, and after each so many more.
 const EVERY: u64 = 1000;
+/// What takes turns is as much of a flood as what comes alone: so many are remembered, the latest.
+const KINDS_MAX: usize = 8;
 
-/// The latest of a kind of event, and how often it came in a row.
+/// The kinds of an event, and how often each came.
 #[derive(Default)]
 pub(super) struct Repeats {
-    last: String,
-    times: u64,
+    /// The latest is the last.
+    kinds: Vec<(String, u64)>,
 }
 
 impl Repeats {
     /// Whether `what` is worth a line: it is new, or came so many more times; says how many.
     pub(super) fn worth_a_line(&mut self, what: &str) -> Option<u64> {
-        if self.last != what {
-            self.last.clear();
-            self.last.push_str(what);
-            self.times = 0;
+        let known = self.kinds.iter().position(|(kind, _)| kind == what);
+        let (kind, before) = match known {
+            Some(place) => self.kinds.remove(place),
+            None => (what.to_owned(), 0),
+        };
+        if self.kinds.len() == KINDS_MAX {
+            self.kinds.remove(0);
         }
-        self.times += 1;
-        let again = matches!(self.times, 1 | 10 | 100) || self.times.is_multiple_of(EVERY);
-        again.then_some(self.times)
+        let times = before + 1;
+        self.kinds.push((kind, times));
+        let again = matches!(times, 1 | 10 | 100) || times.is_multiple_of(EVERY);
+        again.then_some(times)
     }
 }
 
@@ -31,11 +37,30 @@ mod tests {
     #[test]
     fn the_first_and_every_so_often() {
         let mut repeats = Repeats::default();
-        assert_eq!(repeats.worth_a_line("a"), Some(1));
+        let lines = (0..=2 * EVERY).filter_map(|_| repeats.worth_a_line("a"));
+        assert_eq!(lines.collect::<Vec<_>>(), [1, 10, 100, EVERY, 2 * EVERY]);
+    }
+
+    #[test]
+    fn what_takes_turns_is_told_as_seldom() {
+        let kinds: Vec<String> = (0..KINDS_MAX).map(|kind| kind.to_string()).collect();
+        let mut repeats = Repeats::default();
+        for turn in 1..=20 {
+            for kind in &kinds {
+                let line = matches!(turn, 1 | 10).then_some(turn);
+                assert_eq!(repeats.worth_a_line(kind), line);
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_not_come_for_longest_is_forgotten_first() {
+        let mut repeats = Repeats::default();
+        for kind in ["a", "b", "a", "1", "2", "3", "4", "5", "6", "7"] {
+            repeats.worth_a_line(kind);
+        }
+        assert_eq!(repeats.kinds.len(), KINDS_MAX);
         assert_eq!(repeats.worth_a_line("a"), None);
         assert_eq!(repeats.worth_a_line("b"), Some(1));
-        assert_eq!(repeats.worth_a_line("a"), Some(1));
-        let lines = (0..2 * EVERY).filter_map(|_| repeats.worth_a_line("a"));
-        assert_eq!(lines.collect::<Vec<_>>(), [10, 100, EVERY, 2 * EVERY]);
     }
 }

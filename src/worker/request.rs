@@ -104,7 +104,14 @@ impl Worker {
         let mut body = self.body.borrow_mut();
         body.clear();
         let (status, media, fields) = match local.what {
-            What::Continue => return exchange.append(&self.spare, None, http::append_continue),
+            What::Continue => {
+                return exchange.append(
+                    &self.spare,
+                    self.clock.tick_ms(),
+                    None,
+                    http::append_continue,
+                );
+            }
             What::Problem { status, fields } => {
                 body.extend_from_slice(http::problem(status).as_bytes());
                 (status, Media::Problem, fields)

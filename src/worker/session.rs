@@ -6,7 +6,9 @@
 
 use super::fault;
 use super::link::{self, Stream};
+use super::pace::Pace;
 use super::repeats::Repeats;
+use super::signal::Signal;
 use super::state::Worker;
 use crate::bank::STATEMENTS;
 use crate::ledger::{Landed, Mislanded};
@@ -14,9 +16,13 @@ use crate::limits;
 use crate::pg::{HandshakeError, LinkError, Prepare, ReplyDecoder};
 use bytes::{Buf, BytesMut};
 use monoio::io::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, Split};
+use monoio::time::{Instant, timeout_at};
 use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Why there is no session.
@@ -91,7 +97,7 @@ pub(super) async fn keep(worker: Rc<Worker>) {
 /// Reaches the database, and flies over the session until it breaks; says why it did.
 async fn attempt(worker: &Rc<Worker>, said: &mut Said) -> SessionError {
     let target = &worker.settings.database;
-    let deadline = monoio::time::Instant::now() + target.connect_timeout;
+    let deadline = Instant::now() + target.connect_timeout;
     let flown = match link::connect(target, deadline).await {
         Ok(Stream::Tcp(stream)) => fly(worker, stream, deadline, said).await,
         Ok(Stream::Unix(stream)) => fly(worker, stream, deadline, said).await,
@@ -103,7 +109,7 @@ async fn attempt(worker: &Rc<Worker>, said: &mut Said) -> SessionError {
 async fn fly<S>(
     worker: &Rc<Worker>,
     stream: S,
-    deadline: monoio::time::Instant,
+    deadline: Instant,
     said: &mut Said,
 ) -> Result<(), SessionError>
 where
@@ -126,7 +132,7 @@ where
     worker.session_found();
     let result = receive(worker, &traffic, link.reader, link.input, said).await;
     // The other task lets its half go, and with it the socket.
-    traffic.over.set(true);
+    traffic.over.raise();
     worker.departures.raise();
     result
 }
@@ -135,7 +141,7 @@ where
 #[derive(Default)]
 struct Traffic {
     /// The session is over.
-    over: Cell<bool>,
+    over: Signal,
     /// The statements are being prepared again: no flight may leave.
     preparing: Cell<bool>,
     /// What is to be sent before any flight.
@@ -145,7 +151,7 @@ struct Traffic {
 /// Writes each flight in one piece, as soon as it may leave.
 async fn send(worker: Rc<Worker>, traffic: Rc<Traffic>, mut writer: impl AsyncWriteRent) {
     let mut out = BytesMut::new();
-    while !traffic.over.get() {
+    while !traffic.over.is_raised() {
         {
             let mut first = traffic.first.borrow_mut();
             out.extend_from_slice(&first);
@@ -164,13 +170,18 @@ async fn send(worker: Rc<Worker>, traffic: Rc<Traffic>, mut writer: impl AsyncWr
             }
             continue;
         }
-        let (result, buffer) = writer.write_all(out).await;
-        out = buffer;
-        out.clear();
-        // The reader notices too, and knows more about why.
-        if result.is_err() {
-            break;
+        let mut write = pin!(writer.write_all(out));
+        let written = poll_fn(|context| match write.as_mut().poll(context) {
+            Poll::Ready(written) => Poll::Ready(Some(written)),
+            // A peer that takes nothing would hold the socket for good.
+            Poll::Pending => traffic.over.poll_raised(context).map(|()| None),
+        });
+        match written.await {
+            Some((Ok(_), buffer)) => out = buffer,
+            // The reader notices too, and knows more about why.
+            Some((Err(_), _)) | None => return,
         }
+        out.clear();
     }
 }
 
@@ -182,8 +193,11 @@ async fn receive(
     mut input: BytesMut,
     said: &mut Said,
 ) -> Result<(), SessionError> {
+    let patience = worker.settings.database.connect_timeout;
     let mut replies = ReplyDecoder::default();
     let mut prepare: Option<Prepare> = None;
+    let mut deadline = Instant::now();
+    let mut pace = Pace::default();
     loop {
         if let Some(preparing) = &mut prepare
             && preparing.advance(&mut input)?
@@ -213,6 +227,7 @@ async fn receive(
                         log::warn!(worker = index, times; "the statements are prepared again");
                     }
                     traffic.preparing.set(true);
+                    deadline = Instant::now() + patience;
                     let mut fresh = Prepare::new(&STATEMENTS);
                     fresh.begin(&mut traffic.first.borrow_mut());
                     prepare = Some(fresh);
@@ -221,10 +236,10 @@ async fn receive(
             }
         }
         input.advance(replies.take_skipped());
-        let reading = link::read(&mut reader, input, Some(&worker.session_overdue));
+        let overdue = Some(&worker.session_overdue);
+        let reading = link::read(&mut reader, input, overdue, &mut pace);
         input = if prepare.is_some() {
-            let patience = worker.settings.database.connect_timeout;
-            let read = monoio::time::timeout(patience, reading).await;
+            let read = timeout_at(deadline, reading).await;
             read.map_err(|_| SessionError::Silent(patience))??
         } else {
             reading.await?

@@ -18,6 +18,10 @@ impl Signal {
         self.waiters.borrow_mut().drain(..).for_each(Waker::wake);
     }
 
+    pub(super) fn is_raised(&self) -> bool {
+        self.raised.get()
+    }
+
     /// Ready once the flag is raised; it stays raised.
     pub(super) fn poll_raised(&self, context: &Context<'_>) -> Poll<()> {
         if self.raised.get() {

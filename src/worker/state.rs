@@ -50,7 +50,7 @@ pub(super) struct Worker {
     session_since_ms: Cell<Option<u64>>,
     /// The body of the answer that is being written, reused.
     pub(super) body: RefCell<Vec<u8>>,
-    /// Extratos that could not be written.
+    /// Extratos that no answer can say.
     unsayable: RefCell<Repeats>,
     /// For answers on their way out.
     pub(super) spare: SpareBuffers,
@@ -106,7 +106,7 @@ impl Worker {
             head.persistence = Persistence::Close;
         }
         self.tally.answered(answered.topic, head.status);
-        exchange.append(&self.spare, Some(answered), |out| {
+        exchange.append(&self.spare, self.clock.tick_ms(), Some(answered), |out| {
             http::append_response(out, &head, &self.clock.date(), body, head_only);
         });
         if head.persistence == Persistence::Close && exchange.settled() {
@@ -181,7 +181,7 @@ impl Worker {
 
     fn note_unsayable(&self) {
         if let Some(times) = self.unsayable.borrow_mut().worth_a_line("") {
-            log::error!(worker = self.index, times; "an extrato has a time that JSON cannot say");
+            log::error!(worker = self.index, times; "an extrato has what no answer can say");
         }
     }
 

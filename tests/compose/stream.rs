@@ -56,7 +56,7 @@ fn the_replicas_memory_is_enough_for_clients_at_their_worst() {
         let worst = connections * limits::CONNECTION_BYTES_MAX + limits::QUEUE_MAX * 200;
         let memory = usize::try_from(limits_of(&stream[&name]).memory_bytes).unwrap();
         assert!(
-            worst + 6_000_000 < memory,
+            worst + 5_000_000 < memory,
             "{name}: {worst} of {memory} bytes"
         );
     }
