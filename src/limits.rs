@@ -36,7 +36,7 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 16;
 /// one more gets its 503 and is closed without waiting for its end.
 pub const REFUSED_CONNECTIONS_MAX: usize = 64;
 /// Descriptors of a worker that are no connection of a client's: those it sees off, the admin's,
-/// and less than 48 for its listeners, session, lookups and I/O driver.
+/// and less than 48 for its listeners, session, lookups, I/O driver and itself (a pidfd).
 pub const OTHER_DESCRIPTORS_MAX: usize = ADMIN_CONNECTIONS_MAX + REFUSED_CONNECTIONS_MAX + 48;
 /// Reads, or accepts, that found something at once, one after the other, before others have
 /// their turn: under epoll a peer that never pauses would be served alone.
@@ -74,12 +74,15 @@ pub const SLOW_SETTABLE_MS_MAX: u64 = 600_000;
 pub const SLOW_LINES_TICK_MAX: u32 = 10;
 /// The read buffer of an idle connection; it grows for what does not fit.
 pub const READ_BYTES: usize = 1024;
-/// Answers that wait for their reader; a connection with more waiting decodes nothing further.
+/// Answers whose reader has not taken them, those that are being written among them; a connection
+/// with more decodes nothing further.
 pub const WRITE_BYTES_MAX: usize = 8 * 1024;
 /// What a transacao's answer takes at most: head, date, two amounts, and what is noted of it.
 pub const ANSWER_BYTES_MAX: usize = 256;
 /// An extrato's answer at most, head included, with every character of its descricoes escaped.
 pub const EXTRATO_ANSWER_BYTES_MAX: usize = 2 * 1024;
+/// Of that, what its JSON takes: the head is no longer than a small answer as a whole.
+pub const EXTRATO_BODY_BYTES_MAX: usize = EXTRATO_ANSWER_BYTES_MAX - ANSWER_BYTES_MAX;
 /// What the answers of one connection take at most, those that are being written among them:
 /// behind as many as may wait come those to what is under way, the last of it an extrato.
 pub const ANSWERS_BYTES_MAX: usize =
@@ -92,7 +95,7 @@ pub const SOCKET_SEND_BYTES: usize = 16 * 1024;
 /// Requests that a TCP socket keeps in the kernel until they are read, as it counts them. (What
 /// comes over a Unix socket is kept at its sender's expense.)
 pub const SOCKET_RECEIVE_BYTES: usize = 64 * 1024;
-/// What a connection takes beside its buffers, at most: with the first one 3.3 KB were measured.
+/// What a connection takes beside its buffers, at most: 3.3 KB were measured, 1 of them the first.
 pub const CONNECTION_OWN_BYTES: usize = 3 * 1024;
 /// What one connection takes at most, with all that it may have under way: its request, its
 /// answers, each of the three buffers grown too far, and what the kernel keeps, which a container's
@@ -116,6 +119,10 @@ pub const WRITE_BYTES: usize = 2 * 1024;
 /// Write buffers that a worker keeps for the next answers: above the connections that have an
 /// answer on its way at the same moment nothing is gained.
 pub const SPARE_BUFFERS_MAX: usize = 1024;
+/// Characters of each of PostgreSQL's texts that are kept and logged.
+pub const SERVER_TEXT_CHARS_MAX: usize = 1000;
+/// The same of its names: a version, an encoding, ways to authenticate.
+pub const SERVER_NAME_CHARS_MAX: usize = 100;
 /// Room that is made for PostgreSQL's replies before each read.
 pub const REPLIES_READ_BYTES: usize = 8 * 1024;
 /// A PostgreSQL message longer than this ends the session.

@@ -8,6 +8,7 @@ mod replica;
 use std::time::{Duration, Instant};
 
 use common::{Client, Response, assert_problem, backend};
+use crebito::limits;
 use replica::{GUARD, NOWHERE, Replica};
 use rustix::process::{Pid, Signal, kill_process};
 use xtask::stack::{Driver, Postgres, Shutdown};
@@ -61,10 +62,13 @@ fn the_wait_for_an_earlier_answer_is_no_part_of_a_requests_time() {
         let (head, body) = later.split_once("\r\n\r\n").unwrap();
         let head = format!("{head}\r\nExpect: 100-continue\r\n\r\n");
         let mut client = Client::connect(replica.peer()).unwrap();
+        let since = Instant::now();
         client.send([earlier, head.into_bytes()].concat()).unwrap();
         assert_unavailable(&client.receive().unwrap(), &replica);
         assert_eq!(client.receive().unwrap().status, 100);
-        std::thread::sleep(Duration::from_millis(1_500));
+        // Of which the wait for the earlier answer was 4 s.
+        let whole = Duration::from_millis(limits::REQUEST_MS + 500);
+        std::thread::sleep(whole.saturating_sub(since.elapsed()));
         assert_unavailable(&client.exchange(body).unwrap(), &replica);
     });
 }

@@ -2,7 +2,7 @@
 
 use super::procedures::{Mismatch, columns};
 use crate::http;
-use crate::limits::{ANSWER_BYTES_MAX, EXTRATO_ANSWER_BYTES_MAX, EXTRATO_ROWS_MAX};
+use crate::limits::{EXTRATO_BODY_BYTES_MAX, EXTRATO_ROWS_MAX};
 use crate::pg::{Row, Rows, value};
 
 /// What the rows of an extrato come to.
@@ -14,7 +14,7 @@ pub enum Made {
     NoCliente,
     /// It holds what no answer can say, which somebody has put there by hand: a time that is not
     /// one of RFC 3339 (infinite, before the year 0, after 9999), or descricoes longer than
-    /// [`EXTRATO_ANSWER_BYTES_MAX`] has room for. Nothing was appended.
+    /// [`EXTRATO_BODY_BYTES_MAX`] has room for. Nothing was appended.
     Unsayable,
 }
 
@@ -29,7 +29,7 @@ pub fn append_json(out: &mut Vec<u8>, rows: &Rows<'_>) -> Result<Made, Mismatch>
         return Ok(Made::NoCliente);
     }
     let said = append_all(out, rows);
-    let fits = out.len() - start <= EXTRATO_ANSWER_BYTES_MAX - ANSWER_BYTES_MAX;
+    let fits = out.len() - start <= EXTRATO_BODY_BYTES_MAX;
     if said == Some(true) && fits {
         return Ok(Made::Json);
     }
@@ -99,7 +99,7 @@ fn append_integer(out: &mut Vec<u8>, value: i64) {
 /// Appends the text as it stands between the quotes of a JSON string (RFC 8259 7). False for one
 /// that is too long for any answer.
 fn append_escaped(out: &mut Vec<u8>, text: &str) -> bool {
-    if text.len() > EXTRATO_ANSWER_BYTES_MAX {
+    if text.len() > EXTRATO_BODY_BYTES_MAX {
         return false;
     }
     for &byte in text.as_bytes() {

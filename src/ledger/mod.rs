@@ -79,7 +79,7 @@ pub enum Answer<'a> {
     NoCliente,
     /// The extrato as JSON.
     Extrato(&'a [u8]),
-    /// The extrato holds a time that its JSON cannot say; nobody else is concerned.
+    /// The extrato holds what no answer can say; nobody else is concerned.
     Unsayable,
     /// Not applied, and it never will be: the database is away or refused it, or its time is over.
     Unavailable,

@@ -1,5 +1,6 @@
 //! What PostgreSQL reports, and what ends a session.
 
+use crate::limits::SERVER_TEXT_CHARS_MAX;
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::{ErrorFields, Message};
@@ -68,14 +69,11 @@ impl ServerError {
 }
 
 /// A text of the server's, cut to a length that a log bears.
-fn shown(bytes: &[u8]) -> String {
-    let (begin, _) = bytes.split_at(bytes.len().min(4 * SHOWN_CHARS_MAX));
+pub(super) fn shown(bytes: &[u8]) -> String {
+    let (begin, _) = bytes.split_at(bytes.len().min(4 * SERVER_TEXT_CHARS_MAX));
     let text = String::from_utf8_lossy(begin);
-    text.chars().take(SHOWN_CHARS_MAX).collect()
+    text.chars().take(SERVER_TEXT_CHARS_MAX).collect()
 }
-
-/// Characters of each text of an error that are kept.
-const SHOWN_CHARS_MAX: usize = 1000;
 
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -239,12 +237,12 @@ mod tests {
     fn a_long_text_is_cut_between_characters() {
         for whole in ["a", "é", "\u{1f600}"] {
             assert_eq!(shown(whole.as_bytes()), whole);
-            let long = whole.repeat(5 * SHOWN_CHARS_MAX);
-            assert_eq!(shown(long.as_bytes()), whole.repeat(SHOWN_CHARS_MAX));
+            let long = whole.repeat(5 * SERVER_TEXT_CHARS_MAX);
+            assert_eq!(shown(long.as_bytes()), whole.repeat(SERVER_TEXT_CHARS_MAX));
         }
         // What is no UTF-8 neither grows.
-        let shown = shown(&vec![0xff; 5 * SHOWN_CHARS_MAX]);
-        assert_eq!(shown.chars().count(), SHOWN_CHARS_MAX);
+        let shown = shown(&vec![0xff; 5 * SERVER_TEXT_CHARS_MAX]);
+        assert_eq!(shown.chars().count(), SERVER_TEXT_CHARS_MAX);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Preparing a session's statements: once when it starts, and again when the server lost them.
 
 use super::backend::take_message;
+use super::error::shown;
 use super::{HandshakeError, Oid, ServerError, Statement};
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
@@ -140,7 +141,8 @@ impl Prepare {
         };
         let want = want(statement);
         if got != want && self.error.is_none() {
-            let what = format!("{} {what} of types {got:?}, not {want:?}", statement.name);
+            let got = shown(format!("{got:?}").as_bytes());
+            let what = format!("{} {what} of types {got}, not {want:?}", statement.name);
             self.error = Some(HandshakeError::Schema {
                 what,
                 files: statement.files,

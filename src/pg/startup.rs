@@ -1,7 +1,9 @@
 //! From a fresh connection to a session that takes calls (PostgreSQL 55.2.1, 55.3).
 
 use super::backend::take_message;
+use super::error::shown;
 use super::{HandshakeError, Host, Prepare, ServerError, Statement, Target};
+use crate::limits::SERVER_NAME_CHARS_MAX;
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::authentication::md5_hash;
@@ -224,7 +226,11 @@ impl<'t> Handshake<'t> {
             .collect()
             .map_err(|error| HandshakeError::Protocol(error.to_string()))?;
         if !mechanisms.iter().any(|name| name == SCRAM_SHA_256) {
-            let shown: String = mechanisms.join(" or ").escape_debug().take(100).collect();
+            let shown: String = mechanisms
+                .join(" or ")
+                .escape_debug()
+                .take(SERVER_NAME_CHARS_MAX)
+                .collect();
             return Err(HandshakeError::Method(shown));
         }
         let password = self.password()?.as_bytes();
@@ -243,12 +249,12 @@ impl<'t> Handshake<'t> {
     fn take_parameter(&mut self, body: &ParameterStatusBody) -> Result<(), HandshakeError> {
         match (body.name(), body.value()) {
             (Ok("server_version"), Ok(value)) => {
-                self.backend.server_version = value.chars().take(100).collect();
+                self.backend.server_version = value.chars().take(SERVER_NAME_CHARS_MAX).collect();
             }
             // In another one a character may be several, or none that it has: a descricao would
             // be an error, and with it all that is in the same call.
             (Ok("server_encoding"), Ok(value)) if value != "UTF8" => {
-                let shown = value.escape_debug().take(100).collect();
+                let shown = value.escape_debug().take(SERVER_NAME_CHARS_MAX).collect();
                 return Err(HandshakeError::Encoding(shown));
             }
             _ => {}
@@ -271,7 +277,7 @@ impl State {
 }
 
 fn scram_failed(error: std::io::Error) -> HandshakeError {
-    HandshakeError::Scram(error.to_string())
+    HandshakeError::Scram(shown(error.to_string().as_bytes()))
 }
 
 /// A password with a NUL, which [`Target::parse`] refuses.

@@ -53,14 +53,19 @@ fn set_send_buffer(socket: impl AsFd) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{TcpListener, TcpStream};
+    use crate::config::Listen;
+    use crate::worker::listener::{self, Bound};
+    use std::net::TcpStream;
     use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
 
     #[test]
     fn what_a_listener_accepts_is_bounded() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        bound_buffers(&listener).expect("both can be set");
+        let anywhere = Listen::Tcp("127.0.0.1:0".to_owned());
+        let Ok(Bound::Tcp(listener)) = listener::bind(&anywhere, false) else {
+            panic!("a port is free");
+        };
+        listener.set_nonblocking(false).expect("it is a socket");
         let address = listener.local_addr().expect("it is bound");
         let _client = TcpStream::connect(address).expect("somebody listens");
         let (accepted, _) = listener.accept().expect("somebody has come");

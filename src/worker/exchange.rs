@@ -326,6 +326,20 @@ mod tests {
         assert!(exchange.read_expired());
     }
 
+    #[test]
+    fn whose_answer_is_being_written_is_not_idle() {
+        let (exchange, spare) = (Exchange::new(false), SpareBuffers::new());
+        exchange.await_bytes(Awaits::Request { since_ms: 0 });
+        exchange.append(&spare, 0, None, |out| out.push(b'x'));
+        exchange.expire(limits::IDLE_MS, true);
+        let _out = exchange.take_out();
+        exchange.expire(2 * limits::IDLE_MS, true);
+        assert!(!exchange.read_expired());
+        exchange.mark_taken();
+        exchange.expire(3 * limits::IDLE_MS, false);
+        assert!(exchange.read_expired());
+    }
+
     /// What is being written counts as much as what waits, and the time begins with the oldest.
     #[test]
     fn there_is_room_until_the_reader_takes_nothing() {

@@ -4,29 +4,48 @@
 const EVERY: u64 = 1000;
 /// What takes turns is as much of a flood as what comes alone: so many are remembered, the latest.
 const KINDS_MAX: usize = 8;
+/// What comes back after something else is told so often each time, so that the log's last word is
+/// true where not all is in flux.
+const RETURNS: u64 = 3;
 
-/// The kinds of an event, and how often each came.
+/// The kinds of an event.
 #[derive(Default)]
 pub(super) struct Repeats {
     /// The latest is the last.
-    kinds: Vec<(String, u64)>,
+    kinds: Vec<Kind>,
+}
+
+#[derive(Default)]
+struct Kind {
+    what: String,
+    /// How often it came.
+    times: u64,
+    /// How often it came after something else.
+    returns: u64,
 }
 
 impl Repeats {
     /// Whether `what` is worth a line: it is new, or came so many more times; says how many.
     pub(super) fn worth_a_line(&mut self, what: &str) -> Option<u64> {
-        let known = self.kinds.iter().position(|(kind, _)| kind == what);
-        let (kind, before) = match known {
+        let known = self.kinds.iter().position(|kind| kind.what == what);
+        let returns = known.is_none_or(|place| place + 1 < self.kinds.len());
+        let mut kind = match known {
             Some(place) => self.kinds.remove(place),
-            None => (what.to_owned(), 0),
+            None => Kind {
+                what: what.to_owned(),
+                ..Kind::default()
+            },
         };
         if self.kinds.len() == KINDS_MAX {
             self.kinds.remove(0);
         }
-        let times = before + 1;
-        self.kinds.push((kind, times));
-        let again = matches!(times, 1 | 10 | 100) || times.is_multiple_of(EVERY);
-        again.then_some(times)
+        kind.times += 1;
+        kind.returns += u64::from(returns);
+        let again = matches!(kind.times, 1 | 10 | 100) || kind.times.is_multiple_of(EVERY);
+        let line = again || returns && kind.returns <= RETURNS;
+        let times = kind.times;
+        self.kinds.push(kind);
+        line.then_some(times)
     }
 }
 
@@ -47,10 +66,21 @@ mod tests {
         let mut repeats = Repeats::default();
         for turn in 1..=20 {
             for kind in &kinds {
-                let line = matches!(turn, 1 | 10).then_some(turn);
+                let line = (turn <= RETURNS || turn == 10).then_some(turn);
                 assert_eq!(repeats.worth_a_line(kind), line);
             }
         }
+    }
+
+    #[test]
+    fn what_comes_back_is_told() {
+        let mut repeats = Repeats::default();
+        for _ in 0..150 {
+            repeats.worth_a_line("a");
+        }
+        assert_eq!(repeats.worth_a_line("b"), Some(1));
+        assert_eq!(repeats.worth_a_line("a"), Some(151));
+        assert_eq!(repeats.worth_a_line("a"), None);
     }
 
     #[test]
@@ -60,7 +90,7 @@ mod tests {
             repeats.worth_a_line(kind);
         }
         assert_eq!(repeats.kinds.len(), KINDS_MAX);
-        assert_eq!(repeats.worth_a_line("a"), None);
+        assert_eq!(repeats.worth_a_line("a"), Some(3));
         assert_eq!(repeats.worth_a_line("b"), Some(1));
     }
 }

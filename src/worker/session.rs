@@ -236,6 +236,10 @@ async fn receive(
             }
         }
         input.advance(replies.take_skipped());
+        // Not left to the read, which never waits for a database that never pauses.
+        if worker.session_overdue.is_raised() {
+            return Err(SessionError::Overdue);
+        }
         let overdue = Some(&worker.session_overdue);
         let reading = link::read(&mut reader, input, overdue, &mut pace);
         input = if prepare.is_some() {

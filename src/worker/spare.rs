@@ -14,7 +14,7 @@ pub(super) struct Outgoing {
     pub(super) bytes: Vec<u8>,
     /// Whose answers are in it.
     pub(super) answers: Vec<Answered>,
-    /// The tick before the first of them came, in ms since the worker's start.
+    /// The tick before the first of them was appended, in ms since the worker's start.
     pub(super) since_ms: u64,
 }
 

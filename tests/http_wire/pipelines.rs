@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::common::{Bank, Peer, Report, Response, connect, extrato, get, post, transacao};
+use crate::common::{Bank, Client, Peer, Report, Response, connect, extrato, get, post, transacao};
 use crate::framing::{BODY, ends};
 
 const NONE: Duration = Duration::ZERO;
@@ -40,7 +40,7 @@ pub fn check(bank: &Bank, peer: &Peer, report: &Report) {
 
 /// Who asks for much and reads late, when every buffer on the way is full, gets every answer.
 fn late_reader(peer: &Peer, report: &Report) {
-    // TCP's buffers grow to megabytes before they are full.
+    // The reader's own TCP buffer grows to megabytes before it is full.
     let count = match peer {
         Peer::Unix(_) => 5_000,
         Peer::Tcp(_) => 60_000,
@@ -119,13 +119,29 @@ fn pipelined(
     let steps = mixed(id, count);
     let all: Vec<u8> = steps.iter().flat_map(|step| step.request.clone()).collect();
     let mut client = connect(peer);
-    // A few hundred small requests and their answers fit into the sockets' buffers.
-    if report
-        .ok(name, client.send_split(&all, size.min(all.len()), pause))
-        .is_none()
-    {
+    let Some(mut writer) = report.ok(name, client.try_clone()) else {
         return;
-    }
+    };
+    thread::scope(|scope| {
+        // What is not read keeps the replica from reading.
+        scope.spawn(|| report.ok(name, writer.send_split(&all, size.min(all.len()), pause)));
+        receive_all(report, name, &mut client, &steps);
+    });
+    let saldo = steps
+        .iter()
+        .filter_map(|step| step.saldo)
+        .next_back()
+        .unwrap_or_default();
+    let applied = steps
+        .iter()
+        .filter(|step| step.status == 200 && !step.is_head);
+    let applied = applied
+        .filter(|step| step.request.starts_with(b"POST"))
+        .count();
+    report.equal(name, bank.row(id), format!("{saldo} {applied}"));
+}
+
+fn receive_all(report: &Report, name: &str, client: &mut Client, steps: &[Step]) {
     for (n, step) in steps.iter().enumerate() {
         let name = format!("{name}, the {n}th");
         let answer = if step.is_head {
@@ -143,18 +159,6 @@ fn pipelined(
             report.equal(&name, saldo_in(&answer), json!(saldo));
         }
     }
-    let saldo = steps
-        .iter()
-        .filter_map(|step| step.saldo)
-        .next_back()
-        .unwrap_or_default();
-    let applied = steps
-        .iter()
-        .filter(|step| step.status == 200 && !step.is_head);
-    let applied = applied
-        .filter(|step| step.request.starts_with(b"POST"))
-        .count();
-    report.equal(name, bank.row(id), format!("{saldo} {applied}"));
 }
 
 /// In a transacao's answer, or in an extrato.

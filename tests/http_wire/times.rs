@@ -119,7 +119,7 @@ fn idle_is_no_request(peer: &Peer, report: &Report, id: i64) {
 
 /// Who asks and asks and takes no answer is cut off; whoever else is there does not notice.
 fn never_reads(bank: &Bank, peer: &Peer, report: &Report) {
-    // TCP's buffers grow to megabytes before they are full: short work, and much of it.
+    // The peer's own TCP buffer grows to megabytes before it is full: short work, and much of it.
     let all: Vec<u8> = match peer {
         Peer::Unix(_) => extrato(bank.cliente(0)).repeat(1_000),
         Peer::Tcp(_) => get("/healthz").repeat(1_000),
