@@ -9,6 +9,7 @@ use super::exchange::{Awaits, Exchange, Ticket};
 use super::fault;
 use super::pace::Pace;
 use super::request::Local;
+use super::spare::Outgoing;
 use super::state::Worker;
 use super::tally::Topic;
 use crate::http::{self, Decoded, Decoder, Status};
@@ -69,15 +70,11 @@ async fn write_half(
         if exchange.severed() {
             return;
         }
-        let Some(mut out) = out else {
+        let Some(out) = out else {
             let _ = writer.shutdown().await;
             return;
         };
-        // That of the answer that waits for longest, behind a write that took long. A deadline is
-        // looked at with each tick, and begins with one: no clock is read for it.
-        let deadline_ms = out.since_ms + limits::TICK_MS + limits::WRITE_MS;
-        let bytes = std::mem::take(&mut out.bytes);
-        exchange.await_write(Some(deadline_ms));
+        let Outgoing { bytes, answers } = out;
         let mut write = pin!(writer.write_all(bytes));
         let result = poll_fn(|context| match write.as_mut().poll(context) {
             Poll::Ready(result) => Poll::Ready(Some(result)),
@@ -85,11 +82,10 @@ async fn write_half(
             Poll::Pending => Poll::Pending,
         })
         .await;
-        exchange.await_write(None);
         exchange.mark_taken();
         match result {
             Some((Ok(_), bytes)) => {
-                out.bytes = bytes;
+                let out = Outgoing { bytes, answers };
                 worker.note_written(&out);
                 worker.spare.take_back(out);
             }

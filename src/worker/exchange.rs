@@ -18,6 +18,8 @@ pub(super) struct Exchange {
     pub(super) admin: bool,
     /// Answers, in order, that wait to be written.
     out: RefCell<Outgoing>,
+    /// The tick before the first of them was appended, in ms since the worker's start.
+    since_ms: Cell<u64>,
     /// What those take that are being written, in bytes.
     writing: Cell<usize>,
     /// Operations in the ledger that are not answered yet.
@@ -72,6 +74,7 @@ impl Exchange {
         Self {
             admin,
             out: RefCell::default(),
+            since_ms: Cell::new(0),
             writing: Cell::new(0),
             pending: Cell::new(0),
             extrato_pending: Cell::new(false),
@@ -138,7 +141,7 @@ impl Exchange {
                 *out = spare.lend();
             }
             if out.bytes.is_empty() {
-                out.since_ms = tick_ms;
+                self.since_ms.set(tick_ms);
             }
             append(&mut out.bytes);
             if COUNTS {
@@ -156,6 +159,10 @@ impl Exchange {
             return None;
         }
         self.writing.set(out.taken_bytes());
+        // That of the answer that waits for longest, behind a write that took long. A deadline is
+        // looked at with each tick, and begins with one: no clock is read for it.
+        let deadline_ms = self.since_ms.get() + limits::TICK_MS + limits::WRITE_MS;
+        self.write_deadline_ms.set(deadline_ms);
         Some(out)
     }
 
@@ -163,6 +170,7 @@ impl Exchange {
     pub(super) fn mark_taken(&self) {
         let before = self.answers_bytes();
         self.writing.set(0);
+        self.write_deadline_ms.set(NEVER);
         if before >= limits::WRITE_BYTES_MAX {
             // The read half may have waited for this room, and nobody else would have it look.
             self.touch();
@@ -213,10 +221,6 @@ impl Exchange {
 
     pub(super) fn read_expired(&self) -> bool {
         self.read_expired.get()
-    }
-
-    pub(super) fn await_write(&self, deadline_ms: Option<u64>) {
-        self.write_deadline_ms.set(deadline_ms.unwrap_or(NEVER));
     }
 
     /// Ends what has waited for too long; `close_idle` ends every wait for a new request.
@@ -349,16 +353,23 @@ mod tests {
         };
         append(7, limits::WRITE_BYTES_MAX / 2);
         append(8, limits::WRITE_BYTES_MAX / 2);
-        assert_eq!(exchange.take_out().map(|out| out.since_ms), Some(7));
+        let late = |since_ms| {
+            exchange.expire(since_ms + limits::TICK_MS + limits::WRITE_MS - 1, false);
+            assert!(!exchange.severed(), "{since_ms}");
+            exchange.expire(since_ms + limits::TICK_MS + limits::WRITE_MS, false);
+            exchange.severed()
+        };
+        assert!(exchange.take_out().is_some());
         assert!(exchange.has_room());
-        append(9, limits::WRITE_BYTES_MAX / 2);
+        append(9_000, limits::WRITE_BYTES_MAX / 2);
         assert!(!exchange.has_room());
+        exchange.expire(9_900, false);
         exchange.mark_taken();
         assert!(exchange.has_room());
-        assert_eq!(exchange.take_out().map(|out| out.since_ms), Some(9));
-        exchange.mark_taken();
-        exchange.sever();
-        append(10, 1);
+        exchange.expire(99_000, false);
+        assert!(exchange.take_out().is_some());
+        assert!(late(9_000));
+        append(99_000, 1);
         assert!(exchange.take_out().is_none());
     }
 

@@ -14,8 +14,6 @@ pub(super) struct Outgoing {
     pub(super) bytes: Vec<u8>,
     /// Whose answers are in it.
     pub(super) answers: Vec<Answered>,
-    /// The tick before the first of them was appended, in ms since the worker's start.
-    pub(super) since_ms: u64,
 }
 
 impl Outgoing {
@@ -39,7 +37,6 @@ impl SpareBuffers {
         spare.unwrap_or_else(|| Outgoing {
             bytes: Vec::with_capacity(WRITE_BYTES),
             answers: Vec::with_capacity(1),
-            since_ms: 0,
         })
     }
 
@@ -76,7 +73,6 @@ mod tests {
         let of = |capacity| Outgoing {
             bytes: Vec::with_capacity(capacity),
             answers: Vec::new(),
-            since_ms: 0,
         };
         spare.take_back(of(WRITE_BYTES + 1));
         assert_eq!(spare.0.borrow().len(), 0);
