@@ -4,8 +4,8 @@
 const EVERY: u64 = 1000;
 /// What takes turns is as much of a flood as what comes alone: so many are remembered, the latest.
 const KINDS_MAX: usize = 8;
-/// What comes back after something else is told so often each time, so that the log's last word is
-/// true where not all is in flux.
+/// What begins is told so many times, the first among them, though it came before something else:
+/// so the log's last word is true where not all is in flux.
 const RETURNS: u64 = 3;
 
 /// The kinds of an event.
@@ -20,7 +20,7 @@ struct Kind {
     what: String,
     /// How often it came.
     times: u64,
-    /// How often it came after something else.
+    /// How often it began: was new, or came after something else.
     returns: u64,
 }
 

@@ -195,11 +195,11 @@ async fn receive(
 ) -> Result<(), SessionError> {
     let patience = worker.settings.database.connect_timeout;
     let mut replies = ReplyDecoder::default();
-    let mut prepare: Option<Prepare> = None;
-    let mut deadline = Instant::now();
+    // What is being prepared again, and until when.
+    let mut prepare: Option<(Prepare, Instant)> = None;
     let mut pace = Pace::default();
     loop {
-        if let Some(preparing) = &mut prepare
+        if let Some((preparing, _)) = &mut prepare
             && preparing.advance(&mut input)?
         {
             prepare = None;
@@ -227,10 +227,9 @@ async fn receive(
                         log::warn!(worker = index, times; "the statements are prepared again");
                     }
                     traffic.preparing.set(true);
-                    deadline = Instant::now() + patience;
                     let mut fresh = Prepare::new(&STATEMENTS);
                     fresh.begin(&mut traffic.first.borrow_mut());
-                    prepare = Some(fresh);
+                    prepare = Some((fresh, Instant::now() + patience));
                 }
                 worker.departures.raise();
             }
@@ -242,11 +241,12 @@ async fn receive(
         }
         let overdue = Some(&worker.session_overdue);
         let reading = link::read(&mut reader, input, overdue, &mut pace);
-        input = if prepare.is_some() {
-            let read = timeout_at(deadline, reading).await;
-            read.map_err(|_| SessionError::Silent(patience))??
-        } else {
-            reading.await?
+        input = match &prepare {
+            Some((_, deadline)) => {
+                let read = timeout_at(*deadline, reading).await;
+                read.map_err(|_| SessionError::Silent(patience))??
+            }
+            None => reading.await?,
         };
         worker.note_replies();
     }

@@ -61,23 +61,3 @@ fn the_replicas_memory_is_enough_for_clients_at_their_worst() {
         );
     }
 }
-
-/// By themselves they grow to megabytes for who takes no answers.
-#[test]
-fn what_the_kernel_keeps_of_a_client_is_bounded_at_the_door() {
-    for name in [
-        "nginx.conf",
-        "nginx.stream.conf",
-        "prod/nginx/server-tls.conf",
-    ] {
-        let conf = file(name);
-        let mut listens = conf
-            .lines()
-            .filter(|line| line.trim().starts_with("listen "));
-        let bounded = |line: &str| line.contains(" sndbuf=8k rcvbuf=16k;");
-        assert!(
-            listens.clone().count() > 0 && listens.all(bounded),
-            "{name}"
-        );
-    }
-}
