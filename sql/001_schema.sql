@@ -83,7 +83,7 @@ CREATE TABLE IF NOT EXISTS banco.clientes (
 
 -- One row per lote, written once: what one call applied, no matter how many transacoes it was. No
 -- procedure updates or deletes one. The arrays are of one length, each cliente's transacoes in the
--- order in which they were applied; later in a cliente's order is never a lesser id.
+-- order in which they were applied; along that order ids never decrease.
 --
 -- A row, an index entry and a search for each transacao would be more than half of what PostgreSQL
 -- spends on it; this is one of each, at the end of the table and of its key, however many clientes

@@ -23,7 +23,7 @@ LANGUAGE sql IMMUTABLE AS $$
                 ELSE saldo <= 9223372036854775807 - valor END
 $$;
 
--- Whether they are lists of one length, from 1 on, as everybody means them.
+-- Whether they are arrays of one dimension and one length, with subscripts from 1 on.
 CREATE OR REPLACE FUNCTION banco.listas(ids bigint[], valores bigint[], descricoes text[])
 RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
@@ -110,7 +110,7 @@ DECLARE
     saldos bigint[] := '{}';
     contagens bigint[] := '{}';
 BEGIN
-    -- Of empty ones that is null.
+    -- Null, hence no error, for '{}'.
     IF NOT banco.listas(ids, valores, descricoes) THEN
         RAISE EXCEPTION 'the three arrays are not lists of one length' USING ERRCODE = '2202E';
     END IF;
@@ -150,8 +150,8 @@ BEGIN
     IF cardinality(mudados) = 0 THEN
         RETURN;
     END IF;
-    -- All are locked by now: in which order they are written is no matter, and later in any
-    -- cliente's order is never a lesser lote, nor an earlier time.
+    -- All are locked by now: in which order they are written is no matter, and along a cliente's
+    -- order neither lotes nor times ever decrease.
     lote := nextval('banco.lotes_id');
     UPDATE banco.clientes AS c SET saldo = u.s, n = u.n,
         lotes = (array_fill(lote, ARRAY[least(u.n - c.n, 10)::integer]) || c.lotes)[1:10]
@@ -192,7 +192,7 @@ DECLARE
     atrasado boolean NOT NULL := false;
     novo bigint;
 BEGIN
-    -- Of empty ones that is null.
+    -- Null, hence no error, for '{}'.
     IF NOT banco.listas(ids, valores, descricoes) THEN
         RAISE EXCEPTION 'the three arrays are not lists of one length' USING ERRCODE = '2202E';
     END IF;
@@ -202,8 +202,8 @@ BEGIN
     limite := ns;
 
     -- Whoever comes second waits here for a row's lock, and is judged by what the first one left.
-    -- One that is refused is written as it was, so that its saldo comes back under the lock, too;
-    -- one that is null is not refused (NOT null), and ends in an error.
+    -- The row of a refused one is written back as it was, so that its saldo comes back under the
+    -- lock, too. A null valor is not refused (NOT null is not true): saldo becomes null, an error.
     FOR cliente IN
         UPDATE banco.clientes AS c SET
             saldo = CASE WHEN NOT banco.cabe(c.saldo, c.limite, valores[width_bucket(c.id, ids)])
@@ -233,8 +233,8 @@ BEGIN
             resultado[p] := CASE WHEN valores[p] < 0 THEN 2 ELSE 3 END;
         END IF;
     END LOOP;
-    -- Where each was found, in a place of its own, all ascend. (An IF of its own: a condition with
-    -- a query in it starts the executor, whatever stands before it.)
+    -- If each id was found, at a place of its own, they ascend. (Two IFs and no AND: a condition
+    -- with a query in it starts the executor, even where what stands before it is false.)
     IF achados < cardinality(ids) THEN
         IF EXISTS (SELECT FROM generate_subscripts(ids, 1) AS i WHERE ids[i] <= ids[i - 1]) THEN
             RAISE EXCEPTION 'the ids must ascend' USING ERRCODE = '2202E';
@@ -244,8 +244,8 @@ BEGIN
     IF NOT mudou THEN
         RETURN;
     END IF;
-    -- Later in any cliente's order is never a lesser lote. All are locked by now, so a number taken
-    -- now is above those that they name.
+    -- Along a cliente's order lotes never decrease. All are locked by now, so a number taken now is
+    -- above those that they name.
     IF atrasado THEN
         novo := nextval('banco.lotes_id');
         UPDATE banco.clientes AS c SET lotes = array_replace(c.lotes, lote, novo)

@@ -1,7 +1,8 @@
 //! crebito: a bank server for the Rinha de Backend 2024/Q1.
 //!
 //! Modules in dependency order, each below the next; ARCHITECTURE.md has the map. One bright
-//! line: only [`worker`] awaits, everything else is synchronous code on buffers and given times.
+//! line: only [`worker`] awaits. [`ledger`] and all below it is synchronous code on buffers and
+//! given times; [`config`] and [`journal`], beside it, read the environment and write the log.
 
 pub mod limits;
 
@@ -12,6 +13,8 @@ pub mod bank;
 
 pub mod ledger;
 
-pub mod config;
 pub mod journal;
+
+pub mod config;
+
 pub mod worker;

@@ -62,8 +62,8 @@ pub const FLIGHT_EXTRATOS_MAX: usize = 16;
 /// Transacoes in one flight. Above some hundreds a larger one is no cheaper for each, and the batch
 /// procedure searches all of it for each cliente in it.
 pub const FLIGHT_TRANSACOES_MAX: usize = 1024;
-/// Under saturation a flight waits so long after the last departure to be filled, or after the
-/// landing of a slow one at most (default of `PAUSE_US`, in µs).
+/// Under saturation a flight waits to be filled until so long after the last departure or, if the
+/// last flight was slow, so long after its landing at most (default of `PAUSE_US`, in µs).
 pub const PAUSE_FLIGHT_US: u64 = 2_000;
 /// What `PAUSE_US` may be set to.
 pub const PAUSE_SETTABLE_US_MAX: u64 = 100_000;
@@ -83,8 +83,8 @@ pub const ANSWER_BYTES_MAX: usize = 256;
 pub const EXTRATO_ANSWER_BYTES_MAX: usize = 2 * 1024;
 /// Of that, what its JSON takes: the head is no longer than a small answer as a whole.
 pub const EXTRATO_BODY_BYTES_MAX: usize = EXTRATO_ANSWER_BYTES_MAX - ANSWER_BYTES_MAX;
-/// What the answers of one connection take at most, those that are being written among them:
-/// behind as many as may wait come those to what is under way, the last of it an extrato.
+/// What the answers of one connection take at most, those that are being written among them: as
+/// many bytes as may wait, then the answers to all that is under way, an extrato as the last.
 pub const ANSWERS_BYTES_MAX: usize =
     WRITE_BYTES_MAX + CONNECTION_OPERATIONS_MAX * ANSWER_BYTES_MAX + EXTRATO_ANSWER_BYTES_MAX;
 /// A buffer grows by so much at most, beyond what it is grown for.
@@ -143,7 +143,7 @@ pub const REQUEST_MS: u64 = 5_000;
 pub const WRITE_MS: u64 = 10_000;
 /// A connection on which nothing was asked for so long is closed.
 pub const IDLE_MS: u64 = 75_000;
-/// After a refusal that closes, what still arrives is read and dropped for so long.
+/// After the last answer on a connection, what still arrives is read and dropped for so long.
 pub const LINGER_MS: u64 = 1_000;
 /// A database that is away for longer than this is answered for at once (503).
 pub const DATABASE_AWAY_MS: u64 = 5_000;
@@ -156,7 +156,7 @@ pub const RECONNECT_MS_MAX: u64 = 250;
 /// The same after a refusal that stays until somebody changes something: each try is a line in the
 /// database's log, and a password's check there.
 pub const REFUSED_MS_MAX: u64 = 2_000;
-/// A session that was up for so long was one: what comes after it is tried and told as at first.
+/// A session that was up for so long has worked: the next tries and log lines begin anew.
 pub const SESSION_SETTLED_MS: u64 = 1_000;
 /// `crebito health` puts its second question off by an hour at most.
 pub const HEALTH_EVERY_S_MAX: u64 = 3_600;

@@ -189,7 +189,7 @@ const EXTRATO: Statement = Statement {
     files: FILES,
 };
 
-/// What makes them. Run again, they change nothing that is there.
+/// What makes them. Run again, they make the procedures anew and change no row.
 const FILES: &[&str] = &[
     "sql/001_schema.sql",
     "sql/002_procedures.sql",

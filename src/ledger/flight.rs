@@ -20,8 +20,8 @@ pub(super) enum Call {
     Extrato(i64),
 }
 
-/// An operation in flight, with `what` it asks; its place stays until the reply, answered or not.
-struct Passenger<T, W> {
+/// An operation in flight, with `what` it asks; its slot stays until the reply, answered or not.
+struct Slot<T, W> {
     ticket: T,
     asked_ms: u64,
     retried: bool,
@@ -33,7 +33,8 @@ struct Passenger<T, W> {
 enum Fate {
     Awaited,
     Answered,
-    /// Proved not applied, by an error that preparing again may cure.
+    /// To be sent again: a transacao that is proved not applied, by an error that preparing again
+    /// may cure; an extrato that may have been read before such transacoes of its connection.
     SendAgain,
 }
 
@@ -44,13 +45,13 @@ pub(super) struct Flight<T> {
     /// Operations at most; transacoes and clientes have bounds of their own.
     pub(super) carried_max: usize,
     calls: VecDeque<Call>,
-    transacoes: Vec<Passenger<T, Transacao>>,
-    extratos: Vec<Passenger<T, i64>>,
+    transacoes: Vec<Slot<T, Transacao>>,
+    extratos: Vec<Slot<T, i64>>,
     /// The clientes whose extratos are read, in the order of their calls.
     clientes: Vec<i64>,
-    /// Each transacao's cliente and place on board, as they are sent.
+    /// Each transacao's cliente and slot, as they are sent.
     sent: Vec<(i64, usize)>,
-    /// What became of each, by its place on board.
+    /// What became of each, by its slot.
     outcomes: Vec<Outcome>,
     prepare: bool,
 }
@@ -78,12 +79,12 @@ impl<T> Flight<T> {
     pub(super) fn unanswered(&self) -> usize {
         self.transacoes
             .iter()
-            .filter(|passenger| passenger.fate == Fate::Awaited)
+            .filter(|slot| slot.fate == Fate::Awaited)
             .count()
             + self
                 .extratos
                 .iter()
-                .filter(|passenger| passenger.fate == Fate::Awaited)
+                .filter(|slot| slot.fate == Fate::Awaited)
                 .count()
     }
 
@@ -106,7 +107,7 @@ impl<T> Flight<T> {
         let fate = Fate::Awaited;
         match kind {
             Kind::Transacao(what) => {
-                self.transacoes.push(Passenger {
+                self.transacoes.push(Slot {
                     ticket,
                     asked_ms,
                     retried,
@@ -118,7 +119,7 @@ impl<T> Flight<T> {
                 if !self.clientes.contains(&what) {
                     self.clientes.push(what);
                 }
-                self.extratos.push(Passenger {
+                self.extratos.push(Slot {
                     ticket,
                     asked_ms,
                     retried,
@@ -142,10 +143,10 @@ impl<T> Flight<T> {
                 // By ascending cliente, as the cheaper call wants those that come once each. Of one
                 // cliente they stay in the order in which they joined.
                 self.sent.clear();
-                let clientes = many.iter().map(|passenger| passenger.what.cliente);
+                let clientes = many.iter().map(|slot| slot.what.cliente);
                 self.sent.extend(clientes.zip(0..));
                 self.sent.sort_unstable();
-                bank::append_lote(out, self.sent.iter().map(|(_, place)| &many[*place].what));
+                bank::append_lote(out, self.sent.iter().map(|(_, slot)| &many[*slot].what));
                 self.calls.push_back(Call::Lote);
             }
         }
@@ -182,19 +183,19 @@ impl<T> Flight<T> {
         match call {
             Call::Insert => {
                 let outcome = bank::decode_insert(rows)?;
-                for passenger in &mut self.transacoes {
-                    passenger.answer(answer_to(outcome), deliver);
+                for slot in &mut self.transacoes {
+                    slot.answer(answer_to(outcome), deliver);
                 }
             }
             Call::Lote => {
                 // Answered in the order in which they joined, as a connection has to write them.
                 let outcomes = bank::decode_lote(rows, self.sent.len())?;
                 self.outcomes.resize(self.sent.len(), Outcome::NoCliente);
-                for ((_, place), outcome) in self.sent.iter().zip(outcomes) {
-                    self.outcomes[*place] = outcome;
+                for ((_, slot), outcome) in self.sent.iter().zip(outcomes) {
+                    self.outcomes[*slot] = outcome;
                 }
-                for (passenger, outcome) in self.transacoes.iter_mut().zip(&self.outcomes) {
-                    passenger.answer(answer_to(*outcome), deliver);
+                for (slot, outcome) in self.transacoes.iter_mut().zip(&self.outcomes) {
+                    slot.answer(answer_to(*outcome), deliver);
                 }
             }
             Call::Extrato(cliente) => {
@@ -205,11 +206,11 @@ impl<T> Flight<T> {
                     Made::Unsayable => Answer::Unsayable,
                 };
                 let again = self.prepare;
-                for passenger in asked(&mut self.extratos, cliente) {
+                for slot in asked(&mut self.extratos, cliente) {
                     // Transacoes of its own connection may be sent again: it must not be
                     // answered before them, nor without them.
-                    if !(again && passenger.send_again()) {
-                        passenger.answer(answer, deliver);
+                    if !(again && slot.send_again()) {
+                        slot.answer(answer, deliver);
                     }
                 }
             }
@@ -230,10 +231,11 @@ impl<T> Flight<T> {
             Call::Insert | Call::Lote => {
                 self.transacoes
                     .iter_mut()
-                    .for_each(|passenger| passenger.refuse(stale, deliver));
+                    .for_each(|slot| slot.refuse(stale, deliver));
             }
-            Call::Extrato(cliente) => asked(&mut self.extratos, cliente)
-                .for_each(|passenger| passenger.refuse(stale, deliver)),
+            Call::Extrato(cliente) => {
+                asked(&mut self.extratos, cliente).for_each(|slot| slot.refuse(stale, deliver))
+            }
         }
     }
 
@@ -247,11 +249,11 @@ impl<T> Flight<T> {
     /// queue, in its order. Returns whether the statements must be prepared again.
     pub(super) fn disembark(&mut self, queue: &mut Queue<T>) -> bool {
         let again = |fate: &Fate| *fate == Fate::SendAgain;
-        for passenger in self.extratos.drain(..).rev().filter(|it| again(&it.fate)) {
-            queue.push_front(passenger.into_operation(Kind::Extrato));
+        for slot in self.extratos.drain(..).rev().filter(|it| again(&it.fate)) {
+            queue.push_front(slot.into_operation(Kind::Extrato));
         }
-        for passenger in self.transacoes.drain(..).rev().filter(|it| again(&it.fate)) {
-            queue.push_front(passenger.into_operation(Kind::Transacao));
+        for slot in self.transacoes.drain(..).rev().filter(|it| again(&it.fate)) {
+            queue.push_front(slot.into_operation(Kind::Transacao));
         }
         self.clientes.clear();
         std::mem::take(&mut self.prepare)
@@ -273,7 +275,7 @@ impl<T> Flight<T> {
         self.prepare = false;
     }
 
-    /// Tells those whose time is over that their outcome is unknown; their places stay.
+    /// Tells those whose time is over that their outcome is unknown; their slots stay.
     pub(super) fn expire(&mut self, now_ms: u64, deliver: &mut impl FnMut(&T, Answer<'_>)) {
         self.transacoes
             .iter_mut()
@@ -284,7 +286,7 @@ impl<T> Flight<T> {
     }
 }
 
-impl<T, W> Passenger<T, W> {
+impl<T, W> Slot<T, W> {
     fn answer(&mut self, answer: Answer<'_>, deliver: &mut impl FnMut(&T, Answer<'_>)) {
         if self.fate != Fate::Answered {
             self.fate = Fate::Answered;
@@ -330,12 +332,10 @@ impl<T, W> Passenger<T, W> {
 }
 
 fn asked<T>(
-    extratos: &mut [Passenger<T, i64>],
+    extratos: &mut [Slot<T, i64>],
     cliente: i64,
-) -> impl Iterator<Item = &mut Passenger<T, i64>> {
-    extratos
-        .iter_mut()
-        .filter(move |passenger| passenger.what == cliente)
+) -> impl Iterator<Item = &mut Slot<T, i64>> {
+    extratos.iter_mut().filter(move |slot| slot.what == cliente)
 }
 
 fn answer_to(outcome: Outcome) -> Answer<'static> {

@@ -1,17 +1,20 @@
 //! The ledger: which operations leave together, and whose answer is whose.
 //!
 //! Between the requests and the database session stands one ledger a worker. An operation joins
-//! the queue; when no flight is out, everything that waits leaves as one flight, under saturation
-//! after a pause that fills it (`pause`); when the flight's replies arrive, each operation gets its
-//! answer and the next flight may leave. No I/O and no clock: times are given, in milliseconds or
-//! microseconds since the worker's start, as names say; bytes are appended to buffers.
+//! the queue; when no flight is out, everything that waits leaves as one flight (up to the flight's
+//! bounds in `limits`), under saturation after a pause that fills it (`pause`); when the flight's
+//! replies arrive, each operation gets its answer and the next flight may leave. No I/O and no
+//! clock: times are given, in milliseconds or microseconds since the worker's start, as names say;
+//! bytes are appended to buffers.
 //!
 //! Invariants that keep answers linearizable:
-//! - a flight applies its transacoes in the order in which they joined, the extratos' calls follow;
+//! - a flight applies each cliente's transacoes in the order in which they joined, and answers all
+//!   transacoes in that order; the extratos' calls follow;
 //! - an extrato is answered only by a call that left after it was asked for;
 //! - no answer is given before its call's ReadyForQuery;
-//! - an operation that has left is never sent again, unless an ERROR followed by ReadyForQuery
-//!   proved that nothing of its call was applied.
+//! - a transacao that has left is never sent again, unless an ERROR followed by ReadyForQuery
+//!   proved that nothing of its call was applied. (An extrato, which changes nothing, then goes
+//!   again with it.)
 
 mod flight;
 mod pause;
@@ -34,7 +37,7 @@ pub struct Operation<T> {
     pub asked_ms: u64,
     /// What is asked.
     pub kind: Kind,
-    /// It was sent once already, and proved not applied: a second such failure is final.
+    /// It was sent once already, in vain: a second such failure is final.
     retried: bool,
 }
 
@@ -127,8 +130,8 @@ pub struct Ledger<T> {
 
 impl<T> Ledger<T> {
     /// An empty ledger whose queue holds `queue_max` operations, with the session still down.
-    /// Under saturation a flight waits to be filled until `pause_us` after the last departure, or
-    /// after the landing of a slow one at most; 0 is never.
+    /// Under saturation a flight waits to be filled until `pause_us` after the last departure or,
+    /// if the last flight was slow, `pause_us` after its landing at most; 0 is never.
     pub fn new(queue_max: usize, pause_us: u64, now_ms: u64) -> Self {
         let mut pause = Pause::new(pause_us);
         pause.cap(queue_max);
@@ -270,7 +273,7 @@ impl<T> Ledger<T> {
         if !self.flight.close_call() {
             return Ok(Landed::More);
         }
-        // Before what is sent again is among those that wait, too.
+        // Counted before what is sent again returns to the queue.
         let (carried, waiting) = (self.flight.carried(), self.queue.len());
         let prepare = self.flight.disembark(&mut self.queue);
         self.pause.landed(carried, waiting, now_us);

@@ -6,10 +6,11 @@
 //! 1. When a flight is back, its operations and those that wait meanwhile are a *crowd*; about as
 //!    many as in the largest crowd of the last flights will soon be waiting again.
 //! 2. Where the crowd is smaller than [`CROWD_MIN`], nobody waits: there is too little to gain.
-//! 3. Else a flight leaves as soon as all of the crowd wait; of one larger than [`FEW`], so many or
-//!    [`SHARE_PERCENT`] of it, whichever is more, and [`ENOUGH`] at most,
-//! 4. or when `PAUSE_US` have passed since the last departure; if that flight was out for longer
-//!    than half of it, as long after its landing as it was out, and `PAUSE_US` at most.
+//! 3. Else a flight leaves once enough of the crowd wait: all of a crowd up to [`FEW`]; of a larger
+//!    one [`SHARE_PERCENT`], but [`FEW`] at least; never more than [`ENOUGH`].
+//! 4. It leaves without them once the pause is over: `PAUSE_US` after the last departure. If the
+//!    last flight was out for longer than half of that, the pause ends as long after its landing
+//!    as it was out, and `PAUSE_US` after it at most.
 //! 5. So in a server that was idle nobody waits: the last departure is long ago.
 //!
 //! (A pause that ends before a slow flight is back is none: half of the crowd would fly while the

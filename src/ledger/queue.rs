@@ -48,10 +48,10 @@ impl<T> Queue<T> {
 
     /// Moves everything that may leave now into the flight, oldest first.
     ///
-    /// Transacoes leave as a prefix of their order. An extrato may be passed over when the flight
-    /// already reads as many clientes as it may: nothing of its connection stands behind it. But
-    /// once a transacao may have stayed behind so does every extrato: it may be of the same
-    /// connection, and must not leave before it.
+    /// Transacoes leave in their order, and none is passed over. An extrato is, when the flight
+    /// already reads as many clientes as it may: nothing of its connection waits behind it. But
+    /// once a transacao may have stayed behind, so does every extrato after it: it may be of the
+    /// same connection, and must not leave first.
     pub(super) fn board(&mut self, flight: &mut Flight<T>, alive: impl Fn(&T) -> bool) {
         let mut full = false;
         for _ in 0..self.waiting.len() {

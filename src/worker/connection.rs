@@ -107,7 +107,7 @@ async fn read_half(worker: &Worker, exchange: &Rc<Exchange>, mut reader: impl As
         // A panic here is this connection's own affair: 500, and close.
         let step = fault::contained(|| input.step(worker, exchange));
         match step.unwrap_or_else(|| input.refuse(Status::INTERNAL)) {
-            // Else whoever always asks again before the last answer would never see an end.
+            // In a drain: else a peer that asks again before each answer would never be closed.
             Step::Read if worker.draining() && !exchange.settled() => {
                 wait(exchange, || exchange.settled()).await;
             }
@@ -207,14 +207,14 @@ struct Input {
     bytes: Vec<u8>,
     /// Where the first undecoded request begins.
     start: usize,
-    /// When the latest bytes came, in µs since the worker's start.
+    /// When the latest bytes of a request came, in µs since the worker's start.
     came_us: u64,
-    /// What the clock said after the latest wait, for those bytes or for an earlier answer: now,
-    /// for all requests that are decoded in one go.
+    /// The clock's reading after the latest wait, for those bytes or for an earlier answer. It
+    /// stands for now with all requests that are decoded before the next wait.
     now_us: u64,
     /// When the request that is being decoded began.
     begun_ms: u64,
-    /// Whether what is being read on or attended to is a HEAD: `bytes` do not have it then.
+    /// Whether the request that is read or attended to is a HEAD, once `bytes` do not tell it.
     is_head: Option<bool>,
 }
 
@@ -331,8 +331,11 @@ impl Input {
         match came {
             Came::Bytes => {
                 worker.tally.received(self.bytes.len() - before);
-                self.came_us = worker.clock.now_us();
-                self.now_us = self.came_us;
+                self.now_us = worker.clock.now_us();
+                // Empty lines are nothing: whoever sends them alone stays as idle as before.
+                if begun || !self.decoder.is_idle(&self.bytes) {
+                    self.came_us = self.now_us;
+                }
                 if !begun {
                     self.begun_ms = self.came_ms();
                 }

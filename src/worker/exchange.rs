@@ -123,8 +123,8 @@ impl Exchange {
         self.writing.get() + self.out.borrow().taken_bytes()
     }
 
-    /// Appends to what is written next, in buffers that are lent where there are none; `tick_ms` is
-    /// the latest tick. An interim response is no answer, and who is gone gets none.
+    /// Appends to the bytes that are written next, in lent buffers if there are none; `tick_ms` is
+    /// the latest tick. An interim response has no `answered`. A severed connection gets nothing.
     pub(super) fn append(
         &self,
         spare: &SpareBuffers,
@@ -159,8 +159,8 @@ impl Exchange {
             return None;
         }
         self.writing.set(out.taken_bytes());
-        // That of the answer that waits for longest, behind a write that took long. A deadline is
-        // looked at with each tick, and begins with one: no clock is read for it.
+        // Counted from the oldest answer, which may have waited behind a slow write. Ticks look at
+        // the deadline, and it begins with one: no clock is read for it.
         let deadline_ms = self.since_ms.get() + limits::TICK_MS + limits::WRITE_MS;
         self.write_deadline_ms.set(deadline_ms);
         Some(out)

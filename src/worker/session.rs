@@ -218,10 +218,10 @@ async fn receive(
             let len_bytes = reply.len_bytes;
             input.advance(len_bytes);
             if let Landed::Flight { prepare: again } = landed {
-                // Raised for this flight, perhaps, in the moment of its landing.
+                // It may have been raised for this flight just before it landed.
                 worker.session_overdue.lower();
                 if again {
-                    // Each flight may need it, where preparing cures nothing.
+                    // Where preparing cures nothing, each flight comes here.
                     if let Some(times) = said.stale.worth_a_line("") {
                         let index = worker.index;
                         log::warn!(worker = index, times; "the statements are prepared again");
@@ -235,7 +235,7 @@ async fn receive(
             }
         }
         input.advance(replies.take_skipped());
-        // Not left to the read, which never waits for a database that never pauses.
+        // The read looks only while it waits, which it never does if the database never pauses.
         if worker.session_overdue.is_raised() {
             return Err(SessionError::Overdue);
         }
@@ -270,8 +270,8 @@ struct Said {
 }
 
 impl Said {
-    /// Whether a session that came up is worth a line: after one that had been told of, and broke
-    /// without being told, it is not.
+    /// Whether a session that came up is worth a line: not if the log still says that one is up,
+    /// since the break in between got no line.
     fn up_is_news(&mut self) -> bool {
         !std::mem::replace(&mut self.up, true)
     }

@@ -192,7 +192,7 @@ impl Worker {
     pub(super) fn depart(&self, out: &mut BytesMut) -> Option<Duration> {
         let alive = |ticket: &Ticket| !ticket.exchange.severed();
         let mut ledger = self.ledger.borrow_mut();
-        // One moment for both: a pause that ended in between would be nobody's.
+        // Read once: if the pause ended between two readings, nobody would wait for its end.
         let now_us = self.clock.now_us();
         let now = Moment::at_us(now_us);
         let deliver = |ticket: &Ticket, answer: Answer<'_>| self.deliver(ticket, answer, now, now);
@@ -270,7 +270,7 @@ impl Worker {
             let mut ledger = self.ledger.borrow_mut();
             let now = Moment::at_us(now_us);
             ledger.expire(now_ms, |ticket, answer| {
-                // Only who is in flight gets the one, only who waits the other.
+                // Only those in flight get `Unknown`; all others never left.
                 let left = match answer {
                     Answer::Unknown => self.flight_left.get(),
                     _ => now,

@@ -10,6 +10,8 @@ use crate::framing::ends;
 
 /// A request that is still not whole after this was let wait too long: a guard.
 const GUARD: Duration = Duration::from_secs(40);
+/// The same for a connection that is idle.
+const IDLE_GUARD: Duration = Duration::from_secs(120);
 
 /// Every wait at once.
 pub fn check(bank: &Bank, peer: &Peer, report: &Report) {
@@ -158,8 +160,34 @@ pub fn idle_is_closed(peer: &Peer, report: &Report) {
     let mut fresh = connect(peer);
     let mut used = connect(peer);
     report.ok("idle", used.exchange(get("/healthz")));
-    for (name, client) in [("fresh", &mut fresh), ("used", &mut used)] {
-        report.ok(name, client.set_guard(Duration::from_secs(120)));
-        ends(report, &format!("idle for long: {name}"), client);
+    thread::scope(|scope| {
+        scope.spawn(|| empty_lines_are_idle(peer, report));
+        for (name, client) in [("fresh", &mut fresh), ("used", &mut used)] {
+            report.ok(name, client.set_guard(IDLE_GUARD));
+            ends(report, &format!("idle for long: {name}"), client);
+        }
+    });
+}
+
+/// Whoever sends nothing but empty lines is as idle as one that sends nothing.
+fn empty_lines_are_idle(peer: &Peer, report: &Report) {
+    let name = "idle for long: empty lines";
+    let mut client = connect(peer);
+    report.ok(name, client.set_guard(Duration::from_secs(5)));
+    let start = Instant::now();
+    while start.elapsed() < IDLE_GUARD {
+        // The server may close between a wait and the line behind it.
+        if client.send("\r\n").is_err() {
+            return;
+        }
+        match client.receive_end() {
+            Err(error) if error.kind() == ErrorKind::TimedOut => {}
+            end => {
+                let end = end.map_err(|error| error.to_string());
+                report.equal(name, end, Ok(Vec::new()));
+                return;
+            }
+        }
     }
+    report.check(name, false, || "never closed".to_owned());
 }
