@@ -1,5 +1,6 @@
 //! The ledger's rules, told as stories: what joins, what leaves together, and who is answered what.
 
+mod figures;
 mod replies;
 mod story;
 
@@ -257,9 +258,9 @@ fn what_is_late_never_leaves_though_no_tick_came() {
 fn a_database_that_is_away_for_long_is_answered_for_at_once() {
     let mut story = Story::new();
     story.lose_session();
-    story.pass(limits::DATABASE_AWAY_MS - 1);
+    story.pass(limits::DATABASE_AWAY_MS);
     story.credit("waits", 1);
-    story.pass(2);
+    story.pass(1);
     story.tells(&["waits Unavailable"]);
     assert_eq!(story.submit("no", credit(1)), Err(Refused::Away));
     story.ledger.session_found();
