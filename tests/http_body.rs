@@ -113,6 +113,7 @@ fn chunks() {
             "xy",
         ),
         ("1 ;a = b\r\nx\r\n1\t;\r\ny\r\n0\r\n\r\n", "xy"),
+        ("1;a=\"\\\"\\\\\";b=\"\"\r\nx\r\n0\r\n\r\n", "x"),
         ("3\r\n\r\n0\r\n0\r\n\r\n", "\r\n0"),
         ("1\r\nx\r\n0\r\nA: b\r\nContent-Length: 9\r\n\r\n", "x"),
     ] {
@@ -133,6 +134,9 @@ fn chunks() {
         "1\rx",
         "1;a\n",
         "1;a\rb",
+        "1;a=\"b\r",
+        "1;a=\"b\\\"\r",
+        "1;a=\"b\\\r",
         "1;\0\r\n",
         "1;\u{7f}\r\n",
         "1;\u{1}\r\n",

@@ -113,7 +113,8 @@ fn fields() -> impl Strategy<Value = Vec<(String, String)>> {
 }
 
 fn content() -> impl Strategy<Value = Content> {
-    let chunk = (vec(any::<u8>(), 1..40), "([ \t]?;[ -~\t]{0,9})?");
+    let extension = r#"([ \t]?;([ !#-~\t]{0,9}|a="([ !#-\[\]-~\t]|\\[ -~]){0,4}"))?"#;
+    let chunk = (vec(any::<u8>(), 1..40), extension);
     prop_oneof![
         Just(Content::None),
         vec(any::<u8>(), 0..60).prop_map(Content::Length),

@@ -174,7 +174,8 @@ struct SizeLine {
 }
 
 /// Reads `chunk-size [ chunk-ext ] CRLF`; `None` while the line is not whole. Nothing but
-/// hexadecimal digits is a size; extensions are skipped, and no control byte hides in them.
+/// hexadecimal digits is a size; extensions are skipped, but neither a control byte nor the end of
+/// the line hides in them: a quoted string is closed before it (RFC 9112, section 7.1.1).
 fn size_line(rest: &[u8]) -> Result<Option<SizeLine>, Refusal> {
     #[derive(Clone, Copy)]
     enum After {
@@ -183,6 +184,10 @@ fn size_line(rest: &[u8]) -> Result<Option<SizeLine>, Refusal> {
         /// White space that only an extension may follow.
         Space,
         Extension,
+        /// In a quoted string.
+        Quoted,
+        /// In it, behind a backslash.
+        Escape,
         Return,
     }
     let refusal = Refusal::of(Status::BAD_REQUEST);
@@ -198,7 +203,11 @@ fn size_line(rest: &[u8]) -> Result<Option<SizeLine>, Refusal> {
             }
             (After::Digit | After::Space, b' ' | b'\t') => After::Space,
             (After::Digit | After::Space, b';') => After::Extension,
+            (After::Extension, b'"') => After::Quoted,
+            (After::Quoted, b'"') => After::Extension,
+            (After::Quoted, b'\\') => After::Escape,
             (After::Extension, b'\t' | b' '..=b'~' | 0x80..) => After::Extension,
+            (After::Quoted | After::Escape, b'\t' | b' '..=b'~' | 0x80..) => After::Quoted,
             (After::Digit | After::Extension, b'\r') => After::Return,
             (After::Return, b'\n') => {
                 return Ok(Some(SizeLine {

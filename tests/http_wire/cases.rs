@@ -258,6 +258,7 @@ pub const CHUNKS_200: &[(&str, &str)] = &[
     ("zeros ahead", "00000026\r\nBODY\r\n000\r\n\r\n"),
     ("an extension", "26;a=b\r\nBODY\r\n0;c\r\n\r\n"),
     ("a quoted extension", "26;a=\"b;c\";d\r\nBODY\r\n0\r\n\r\n"),
+    ("an escaped quote", "26;a=\"b\\\"c\"\r\nBODY\r\n0\r\n\r\n"),
     (
         "a blank before an extension",
         "26 ;a=b\r\nBODY\r\n0\r\n\r\n",
@@ -295,6 +296,15 @@ pub const CHUNKS_400: &[(&str, &str)] = &[
     ("a bare LF in an extension", "26;a\nb\r\nBODY\r\n0\r\n\r\n"),
     ("a bare CR in an extension", "26;a\rb\r\nBODY\r\n0\r\n\r\n"),
     ("a NUL in an extension", "26;a\0b\r\nBODY\r\n0\r\n\r\n"),
+    ("a quote without its end", "26;a=\"b\r\nBODY\r\n0\r\n\r\n"),
+    (
+        "an end that is escaped",
+        "26;a=\"b\\\"\r\nBODY\r\n0\r\n\r\n",
+    ),
+    (
+        "a quote over a line's end",
+        "26;a=\"b\r\nc\"\r\nBODY\r\n0\r\n\r\n",
+    ),
     ("a trailer without a colon", "26\r\nBODY\r\n0\r\nab\r\n\r\n"),
     ("a trailer with a space", "26\r\nBODY\r\n0\r\nA : b\r\n\r\n"),
     ("a folded trailer", "26\r\nBODY\r\n0\r\nA: b\r\n c\r\n\r\n"),
