@@ -14,6 +14,7 @@ pub fn check(place: &Place) {
     methods(place);
     head(place);
     order_of_checks(place);
+    hosts(place);
 }
 
 fn operations(place: &Place) {
@@ -223,6 +224,25 @@ fn head(place: &Place) {
         }
         place.expect(&mut client, "behind a HEAD", &get("/healthz"), 200);
     }
+}
+
+/// An invalid Host is refused behind NGINX, too: it is sent on as it came.
+fn hosts(place: &Place) {
+    for (host, status) in [
+        ("x", 200),
+        ("x:80", 200),
+        ("[::1]:9999", 200),
+        ("x:abc", 400),
+        ("[::1", 400),
+        ("u@x", 400),
+        ("a#b", 400),
+        ("%zz", 400),
+    ] {
+        let request = format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        place.expect(&mut place.connect(), host, request.as_bytes(), status);
+    }
+    let request = b"GET /healthz HTTP/1.0\r\n\r\n";
+    place.expect(&mut place.connect(), "none in HTTP/1.0", request, 200);
 }
 
 /// Path 404, method 405, size 413, JSON 400, rules 422, client 404. (Framing: http_wire.)
