@@ -266,6 +266,39 @@ fn a_time_that_cannot_be_said_spoils_its_extrato_alone() {
     }
 }
 
+/// From the first moment of year 0 to the last of 9999.
+#[test]
+fn the_first_and_the_last_time_that_can_be_said() {
+    const DAY: i64 = 86_400_000_000;
+    let (first, behind) = (-730_485 * DAY, 2_921_940 * DAY);
+    for (micros, said) in [
+        (first - 1, None),
+        (first, Some("0000-01-01T00:00:00.000000Z")),
+        (behind - 1, Some("9999-12-31T23:59:59.999999Z")),
+        (behind, None),
+    ] {
+        let rows = [extrato_row(Some((10, "c", "a", micros)))];
+        let mut out = Vec::new();
+        let made = with_rows(&rows, |rows| append_json(&mut out, rows));
+        let expected = said.map_or(Made::Unsayable, |_| Made::Json);
+        assert_eq!(made.ok(), Some(expected), "{micros}");
+        let body = String::from_utf8(out).expect("JSON is UTF-8");
+        assert!(body.contains(said.unwrap_or_default()), "{body}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_descricao_is_read_back_from_its_json(descricao in "([\\x00-\\x7f]|.){1,10}") {
+        let rows = [extrato_row(Some((10, "c", &descricao, READ_AT)))];
+        let mut out = Vec::new();
+        let made = with_rows(&rows, |rows| append_json(&mut out, rows));
+        prop_assert_eq!(made.ok(), Some(Made::Json));
+        let read: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
+        prop_assert_eq!(&read["ultimas_transacoes"][0]["descricao"], &descricao);
+    }
+}
+
 #[test]
 fn descricoes_longer_than_any_answer_spoil_their_extrato_alone() {
     // One that is too long, and some that are together.
@@ -285,8 +318,9 @@ fn the_longest_extrato_is_within_its_bound() {
     let mut row = extrato_row(Some((i64::MAX, "c", &descricao, READ_AT)));
     row[..2].clone_from_slice(&[int8(-i64::MAX), int8(i64::MAX)]);
     let rows = vec![row; limits::EXTRATO_ROWS_MAX];
-    let mut body = Vec::new();
-    with_rows(&rows, |rows| append_json(&mut body, rows)).expect("rows of an extrato");
+    let mut out = vec![b'x'; 1_000];
+    with_rows(&rows, |rows| append_json(&mut out, rows)).expect("rows of an extrato");
+    let body = out.split_off(1_000);
     assert!(body.len() > 1_500, "{}", String::from_utf8_lossy(&body));
     assert!(body.len() <= limits::EXTRATO_BODY_BYTES_MAX);
 }
