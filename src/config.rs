@@ -79,8 +79,8 @@ struct Arguments {
           value_name = "N", value_parser = queued)]
     max_queue: usize,
 
-    /// Under saturation a flight waits to be filled until so long after the last departure or, if
-    /// the last flight was slow, after its landing at most; 0 is never
+    /// Under saturation a flight waits to be filled, until so many µs after the last departure or,
+    /// if the last flight was slow, so many µs after its landing at most; 0 is never
     #[arg(long, env = "PAUSE_US", default_value_t = limits::PAUSE_FLIGHT_US,
           value_name = "MICROSECONDS",
           value_parser = clap::value_parser!(u64).range(..=limits::PAUSE_SETTABLE_US_MAX))]
@@ -160,8 +160,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// Operations that may wait in one worker.
     pub queue_max: usize,
-    /// Under saturation a flight waits to be filled until so long after the last departure or, if
-    /// the last flight was slow, after its landing at most, in µs; 0 is never.
+    /// Under saturation a flight waits to be filled, until so many µs after the last departure or,
+    /// if the last flight was slow, so many µs after its landing at most; 0 is never.
     pub pause_us: u64,
     /// Operations in one flight at most, if not as many as its procedures take.
     pub flight_max: Option<usize>,

@@ -1,7 +1,7 @@
 //! crebito: a bank server for the Rinha de Backend 2024/Q1.
 //!
 //! Modules in dependency order, each below the next; ARCHITECTURE.md has the map. One bright
-//! line: only [`worker`] awaits. [`ledger`] and all below it is synchronous code on buffers and
+//! line: only [`worker`] awaits. [`ledger`] and all below it are synchronous code on buffers and
 //! given times; [`config`] and [`journal`], beside it, read the environment and write the log.
 
 pub mod limits;

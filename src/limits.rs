@@ -62,8 +62,8 @@ pub const FLIGHT_EXTRATOS_MAX: usize = 16;
 /// Transacoes in one flight. Above some hundreds a larger one is no cheaper for each, and the batch
 /// procedure searches all of it for each cliente in it.
 pub const FLIGHT_TRANSACOES_MAX: usize = 1024;
-/// Under saturation a flight waits to be filled until so long after the last departure or, if the
-/// last flight was slow, so long after its landing at most (default of `PAUSE_US`, in µs).
+/// Under saturation a flight waits to be filled, until so many µs after the last departure or, if
+/// the last flight was slow, so many µs after its landing at most (default of `PAUSE_US`).
 pub const PAUSE_FLIGHT_US: u64 = 2_000;
 /// What `PAUSE_US` may be set to.
 pub const PAUSE_SETTABLE_US_MAX: u64 = 100_000;

@@ -33,8 +33,8 @@ struct Slot<T, W> {
 enum Fate {
     Awaited,
     Answered,
-    /// To be sent again: a transacao that is proved not applied, by an error that preparing again
-    /// may cure; an extrato that may have been read before such transacoes of its connection.
+    /// To be sent again, as preparing again may cure what happened: its call was refused, so
+    /// nothing of it was applied; or it is an extrato that was read behind such a call.
     SendAgain,
 }
 
@@ -49,9 +49,9 @@ pub(super) struct Flight<T> {
     extratos: Vec<Slot<T, i64>>,
     /// The clientes whose extratos are read, in the order of their calls.
     clientes: Vec<i64>,
-    /// Each transacao's cliente and slot, as they are sent.
+    /// Each transacao's cliente and its index in `transacoes`, as they are sent.
     sent: Vec<(i64, usize)>,
-    /// What became of each, by its slot.
+    /// What became of each, by that index.
     outcomes: Vec<Outcome>,
     prepare: bool,
 }
@@ -146,7 +146,7 @@ impl<T> Flight<T> {
                 let clientes = many.iter().map(|slot| slot.what.cliente);
                 self.sent.extend(clientes.zip(0..));
                 self.sent.sort_unstable();
-                bank::append_lote(out, self.sent.iter().map(|(_, slot)| &many[*slot].what));
+                bank::append_lote(out, self.sent.iter().map(|(_, at)| &many[*at].what));
                 self.calls.push_back(Call::Lote);
             }
         }
@@ -191,8 +191,8 @@ impl<T> Flight<T> {
                 // Answered in the order in which they joined, as a connection has to write them.
                 let outcomes = bank::decode_lote(rows, self.sent.len())?;
                 self.outcomes.resize(self.sent.len(), Outcome::NoCliente);
-                for ((_, slot), outcome) in self.sent.iter().zip(outcomes) {
-                    self.outcomes[*slot] = outcome;
+                for ((_, at), outcome) in self.sent.iter().zip(outcomes) {
+                    self.outcomes[*at] = outcome;
                 }
                 for (slot, outcome) in self.transacoes.iter_mut().zip(&self.outcomes) {
                     slot.answer(answer_to(*outcome), deliver);

@@ -13,8 +13,8 @@
 //! - an extrato is answered only by a call that left after it was asked for;
 //! - no answer is given before its call's ReadyForQuery;
 //! - a transacao that has left is never sent again, unless an ERROR followed by ReadyForQuery
-//!   proved that nothing of its call was applied. (An extrato, which changes nothing, then goes
-//!   again with it.)
+//!   proved that nothing of its call was applied. (An extrato, which changes nothing, may then go
+//!   again as well.)
 
 mod flight;
 mod pause;

@@ -207,8 +207,10 @@ struct Input {
     bytes: Vec<u8>,
     /// Where the first undecoded request begins.
     start: usize,
-    /// When the latest bytes of a request came, in µs since the worker's start.
+    /// When the latest bytes came, in µs since the worker's start.
     came_us: u64,
+    /// When the latest that are more than empty lines came, in ms.
+    asked_ms: u64,
     /// The clock's reading after the latest wait, for those bytes or for an earlier answer. It
     /// stands for now with all requests that are decoded before the next wait.
     now_us: u64,
@@ -227,6 +229,7 @@ impl Input {
             bytes,
             start: 0,
             came_us: now_us,
+            asked_ms: now_us / 1000,
             now_us,
             begun_ms: now_us / 1000,
             is_head: None,
@@ -320,7 +323,7 @@ impl Input {
                 since_ms: self.begun_ms,
             },
             false => Awaits::Request {
-                since_ms: self.came_ms(),
+                since_ms: self.asked_ms,
             },
         });
         let bytes = std::mem::take(&mut self.bytes);
@@ -331,10 +334,11 @@ impl Input {
         match came {
             Came::Bytes => {
                 worker.tally.received(self.bytes.len() - before);
-                self.now_us = worker.clock.now_us();
+                self.came_us = worker.clock.now_us();
+                self.now_us = self.came_us;
                 // Empty lines are nothing: whoever sends them alone stays as idle as before.
                 if begun || !self.decoder.is_idle(&self.bytes) {
-                    self.came_us = self.now_us;
+                    self.asked_ms = self.came_ms();
                 }
                 if !begun {
                     self.begun_ms = self.came_ms();

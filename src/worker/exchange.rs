@@ -213,10 +213,15 @@ impl Exchange {
         self.severed.get()
     }
 
-    /// Says what the read half waits for from here on.
+    /// Says what the read half waits for; idleness begins where a tick saw the last answer go.
     pub(super) fn await_bytes(&self, awaits: Awaits) {
         self.read_expired.set(false);
-        self.awaits.set(awaits);
+        self.awaits.set(match (self.awaits.get(), awaits) {
+            (Awaits::Request { since_ms: a }, Awaits::Request { since_ms: b }) => {
+                Awaits::Request { since_ms: a.max(b) }
+            }
+            _ => awaits,
+        });
     }
 
     pub(super) fn read_expired(&self) -> bool {
@@ -324,6 +329,7 @@ mod tests {
         exchange.expire(limits::IDLE_MS, true);
         assert!(!exchange.read_expired());
         exchange.answered();
+        exchange.await_bytes(Awaits::Request { since_ms: 0 }); // nothing but an empty line came
         exchange.expire(2 * limits::IDLE_MS - 1, false);
         assert!(!exchange.read_expired());
         exchange.expire(2 * limits::IDLE_MS, false);

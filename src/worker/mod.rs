@@ -1,4 +1,4 @@
-//! The worker: monoio, one thread a core. Here, and only here, are sockets, deadlines and signals;
+//! The worker: monoio, one thread a core. Here, and only here, are sockets, timers and signals;
 //! bytes and time are moved, and nothing is decided that a lower room could decide.
 
 mod clock;

@@ -173,6 +173,7 @@ pub fn idle_is_closed(peer: &Peer, report: &Report) {
 fn empty_lines_are_idle(peer: &Peer, report: &Report) {
     let name = "idle for long: empty lines";
     let mut client = connect(peer);
+    report.ok(name, client.exchange(get("/healthz")));
     report.ok(name, client.set_guard(Duration::from_secs(5)));
     let start = Instant::now();
     while start.elapsed() < IDLE_GUARD {
