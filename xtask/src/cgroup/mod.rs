@@ -12,6 +12,10 @@ use crate::compose::Limits;
 use crate::error::Error;
 pub(crate) use own::OwnGroup;
 
+/// What version 1 says of a group without a limit of memory is above this: the most that an `i64`
+/// holds, rounded down to whole pages, of whatever size (Linux, page_counter).
+const UNLIMITED_BYTES: u64 = 1 << 62;
+
 /// The group of a container's processes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Cgroup {
@@ -74,7 +78,7 @@ impl Cgroup {
         found.ok_or_else(|| Error::new(format!("there is no control group {name}")))
     }
 
-    /// The limits in force; `None` where there is none.
+    /// The limits in force, the CPU's to the nearest thousandth; `None` where one is missing.
     pub fn limits(&self) -> Result<Option<Limits>, Error> {
         let (quota, period, memory) = match self {
             Cgroup::V1 { cpu, memory, .. } => (
@@ -90,14 +94,17 @@ impl Cgroup {
             }
         };
         // -1 and `max` are no numbers: no limit.
-        let numbers = || -> Option<Limits> {
-            let (quota, period) = (quota.parse::<u64>().ok()?, period.parse::<u64>().ok()?);
-            Some(Limits {
-                cpu_millis: (quota * 1_000).checked_div(period)?,
-                memory_bytes: memory.parse().ok()?,
-            })
-        };
-        Ok(numbers())
+        let cpu_millis = quota
+            .parse()
+            .ok()
+            .zip(period.parse().ok())
+            .and_then(|(quota, period)| nearest_millis(quota, period));
+        let memory_bytes = memory.parse().ok().filter(|&bytes| bytes < UNLIMITED_BYTES);
+        let both = cpu_millis.zip(memory_bytes);
+        Ok(both.map(|(cpu_millis, memory_bytes)| Limits {
+            cpu_millis,
+            memory_bytes,
+        }))
     }
 
     /// What it has used so far.
@@ -132,6 +139,13 @@ impl Cgroup {
             }
         }
     }
+}
+
+/// Thousandths of a CPU, rounded: an engine that keeps "0.53" as a float of 32 bits gives the
+/// kernel 52,999 µs of 100,000.
+fn nearest_millis(quota_us: u64, period_us: u64) -> Option<u64> {
+    let twice = quota_us.checked_mul(2_000)?.checked_add(period_us)?;
+    twice.checked_div(period_us.checked_mul(2)?)
 }
 
 /// The group of that name at the root of each hierarchy.
@@ -301,6 +315,44 @@ mod tests {
         assert_eq!(found.limits().unwrap(), None);
         fs::remove_file(folder.path().join("cpu.stat")).unwrap();
         assert!(found.used().is_err());
+    }
+
+    #[test]
+    fn a_quota_is_read_to_the_nearest_thousandth() {
+        let check = |quota, period, expected: Option<u64>| {
+            assert_eq!(nearest_millis(quota, period), expected, "{quota} {period}");
+        };
+        check(53_000, 100_000, Some(530));
+        check(52_999, 100_000, Some(530));
+        check(52_950, 100_000, Some(530));
+        check(52_949, 100_000, Some(529));
+        check(150_000, 100_000, Some(1_500));
+        check(1, 0, None);
+        check(u64::MAX, 100_000, None);
+    }
+
+    #[test]
+    fn a_limit_that_is_missing_is_none() {
+        let check = |quota: &str, memory: &str, expected: bool| {
+            let folder = group(&[
+                ("cpu.cfs_quota_us", quota),
+                ("cpu.cfs_period_us", "100000\n"),
+                ("memory.limit_in_bytes", memory),
+            ]);
+            let path = || folder.path().to_owned();
+            let found = Cgroup::V1 {
+                cpu: path(),
+                cpuacct: path(),
+                memory: path(),
+            };
+            let limits = found.limits().unwrap();
+            assert_eq!(limits.is_some(), expected, "{quota} {memory}");
+        };
+        check("17000\n", "41943040\n", true);
+        check("-1\n", "41943040\n", false);
+        // None, with pages of 4 KiB and of 64.
+        check("17000\n", "9223372036854771712\n", false);
+        check("17000\n", "9223372036854710272\n", false);
     }
 
     fn check(found: &Cgroup) {

@@ -42,12 +42,18 @@ fn faults_of(container: &Container, service: &Service) -> Result<Vec<String>, Er
         }
     };
     let (pid, host) = (container.state.pid, &container.host_config);
-    hold(container.state.running, "it does not run".to_owned());
+    if !container.state.running {
+        // It has no process, so nothing of what follows can be asked.
+        return Ok(vec!["it does not run".to_owned()]);
+    }
     let limits = Cgroup::of(pid)?.limits()?;
     let expected = service.limits;
     hold(
         limits == Some(expected),
-        format!("the kernel holds it to {limits:?}, the file says {expected:?}"),
+        match limits {
+            Some(limits) => format!("the kernel holds it to {limits}, the file says {expected}"),
+            None => format!("the kernel does not hold it to all that the file says: {expected}"),
+        },
     );
     hold(!host.privileged, "it is privileged".to_owned());
     let read_only = (host.readonly_rootfs, is_root_read_only(pid));

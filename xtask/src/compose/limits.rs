@@ -1,6 +1,7 @@
 //! The limits of a compose file's services, exactly, and their sum.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 use yaml_rust2::Yaml;
@@ -46,6 +47,19 @@ impl Limits {
     }
 }
 
+/// `0.170 CPU and 40 MB`.
+impl fmt::Display for Limits {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.cpu_millis / 1_000, self.cpu_millis % 1_000);
+        let (mb, rest) = (self.memory_bytes / MB, self.memory_bytes % MB);
+        write!(out, "{whole}.{part:03} CPU and {mb} MB")?;
+        match rest {
+            0 => Ok(()),
+            bytes => write!(out, " and {bytes} bytes"),
+        }
+    }
+}
+
 /// Whether `limits` are in sum the contest's, exactly.
 ///
 /// # Errors
@@ -58,21 +72,10 @@ pub fn check_sum(limits: &BTreeMap<String, Limits>) -> Result<(), Error> {
     if sum == CONTEST {
         return Ok(());
     }
-    let say = |limits: Limits| {
-        let (whole, part) = (limits.cpu_millis / 1_000, limits.cpu_millis % 1_000);
-        let (mb, rest) = (limits.memory_bytes / MB, limits.memory_bytes % MB);
-        let rest = if rest == 0 {
-            String::new()
-        } else {
-            format!(" and {rest} bytes")
-        };
-        format!("{whole}.{part:03} CPU and {mb} MB{rest}")
-    };
-    let (sum, contest) = (say(sum), say(CONTEST));
     let names: Vec<&str> = limits.keys().map(String::as_str).collect();
     let names = names.join(", ");
     Err(Error::new(format!(
-        "the limits of {names} sum to {sum}; the contest's are {contest}"
+        "the limits of {names} sum to {sum}; the contest's are {CONTEST}"
     )))
 }
 
