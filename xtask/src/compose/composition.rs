@@ -11,6 +11,7 @@ use super::container::Container;
 use super::engine::Engine;
 use super::file::File;
 use super::variant::Folder;
+use crate::checkout::checkout;
 use crate::error::Error;
 use crate::http::{self, Said, in_words};
 use crate::stack::Address;
@@ -85,9 +86,15 @@ impl Composition {
         self.folder.path()
     }
 
-    /// Builds what the file builds. No image that is here is pulled.
+    /// Builds what the file builds, with its output on the terminal's stderr, as stdout is for the
+    /// figures. No image that is here is pulled.
     pub fn build(&self) -> Result<(), Error> {
-        self.show(&["build"])
+        let mut command = self.compose(&["build"]);
+        // A changed copy of the checkout has no sources.
+        command.current_dir(checkout()?).stdout(std::io::stderr());
+        let status = self.engine.runner.run(&mut command)?;
+        let failed = || Error::new(format!("compose build: {status}"));
+        status.success().then_some(()).ok_or_else(failed)
     }
 
     /// Starts everything, its images being there. Returns the time to the first answer of NGINX
@@ -256,20 +263,15 @@ impl Composition {
         engine.runner.ask(&mut down).map(drop)
     }
 
-    /// Runs compose with its output on the terminal's stderr: stdout is for the figures.
-    fn show(&self, words: &[&str]) -> Result<(), Error> {
-        let mut command = self.compose(words);
-        command.stdout(std::io::stderr());
-        let status = self.engine.runner.run(&mut command)?;
-        let failed = || Error::new(format!("compose {}: {status}", words.join(" ")));
-        status.success().then_some(()).ok_or_else(failed)
-    }
-
     fn compose(&self, words: &[&str]) -> Command {
         let mut command = self.engine.compose();
         command.args(["-p", &self.project]).args(words);
         // The old compose looks for a seccomp profile where it is run.
         command.current_dir(self.folder.path());
+        // Whoever calls us may have files and profiles of their own in force.
+        command
+            .env_remove("COMPOSE_FILE")
+            .env_remove("COMPOSE_PROFILES");
         for (name, value) in &self.environment {
             command.env(name, value);
         }
