@@ -7,8 +7,8 @@ use xtask::compose::check_sum;
 use xtask::stack::Postgres;
 
 use crate::composition::{
-    CONTEST, PROD, composition, environment, file, limits as limits_of, merged, postgres_conf,
-    services, settings, strings,
+    CONTEST, PROD, all_services, composition, environment, file, limits as limits_of, merged,
+    postgres_conf, services, settings, strings,
 };
 
 const BOTH: [&str; 2] = [CONTEST, PROD];
@@ -63,6 +63,24 @@ fn only_nginx_is_published_and_nobody_is_privileged() {
                     && (image.contains("CREBITO_IMAGE") || !image.ends_with(":latest")),
                 "{context}: {image}"
             );
+        }
+    }
+}
+
+#[test]
+fn logs_are_rotated() {
+    for file in BOTH {
+        for (name, service) in all_services(file) {
+            let logging = &service["logging"];
+            assert_eq!(
+                logging["driver"].as_str(),
+                Some("json-file"),
+                "{file}: {name}"
+            );
+            for bound in ["max-size", "max-file"] {
+                let bound = logging["options"][bound].as_str();
+                assert!(bound.is_some(), "{file}: {name}: {logging:?}");
+            }
         }
     }
 }

@@ -34,4 +34,9 @@ fn the_image_is_built_once() {
         .filter(|(_, service)| service.contains_key("build"));
     let built: Vec<&str> = built.map(|(name, _)| name.as_str()).collect();
     assert_eq!(built, ["api1"], "two builds of one name meet");
+    // Nor is what is about to be built asked for elsewhere.
+    let image = |name: &str| services[name]["image"].as_str().unwrap().to_owned();
+    assert_eq!(image("api1"), image("api2"));
+    assert_eq!(services["api2"]["pull_policy"].as_str(), Some("never"));
+    assert!(!services["api1"].contains_key("pull_policy"));
 }
