@@ -219,9 +219,52 @@ fn postgres_takes_every_line_of_its_file() {
     }
 }
 
+/// The number of nginx.conf that follows `name`, the same wherever it stands.
+fn number(name: &str) -> usize {
+    let conf = file("nginx.conf");
+    let mut found: Vec<usize> = conf
+        .lines()
+        .filter(|line| !line.trim().starts_with('#'))
+        .filter_map(|line| line.split_once(name))
+        .map(|(_, rest)| rest.split([' ', ';']).next().unwrap().parse().unwrap())
+        .collect();
+    found.dedup();
+    let [number] = found[..] else {
+        unreachable!("{name}: {found:?}")
+    };
+    number
+}
+
+/// What a replica refuses may count as its failure with NGINX, three of which leave it alone.
+#[test]
+fn nginx_opens_no_more_connections_than_a_replica_takes() {
+    // `health`, and one that NGINX has closed and the replica not yet.
+    const OTHERS: usize = 8;
+    let requests = number(" max_conns=");
+    let servers = file("nginx.conf").matches("server unix:").count();
+    assert_eq!(file("nginx.conf").matches(" max_conns=").count(), servers);
+    let idle = number("keepalive ");
+    // An idle one is taken before another is opened, within one worker process.
+    for (file, processes) in [(CONTEST, 1), (PROD, 2)] {
+        let services = services(file);
+        let command = strings(services["nginx"].get("command")).join(" ");
+        let several = format!("worker_processes {processes};");
+        assert!(processes == 1 || command.contains(&several), "{command}");
+        let most = requests + (processes - 1) * idle + OTHERS;
+        for name in ["api1", "api2"] {
+            let taken: usize = environment(&services[name], "MAX_CONNECTIONS")
+                .and_then(|number| number.parse().ok())
+                .unwrap();
+            assert!(most <= taken, "{file}: {name}: {most} and {taken}");
+        }
+    }
+}
+
 /// Behind NGINX, that is: nobody else reaches the replicas' sockets, which are in a volume.
 #[test]
 fn a_thousand_users_fit_one_replica_and_its_memory_when_each_is_at_its_worst() {
+    let requests = number(" max_conns=");
+    assert!(requests > 1_000);
     for file in BOTH {
         for (name, service) in services(file) {
             if !name.starts_with("api") {
@@ -229,11 +272,12 @@ fn a_thousand_users_fit_one_replica_and_its_memory_when_each_is_at_its_worst() {
             }
             let connections = environment(&service, "MAX_CONNECTIONS").unwrap();
             let connections: usize = connections.parse().unwrap();
-            assert!(connections > 1_000, "{file}: {name}: {connections}");
+            let idle = connections.checked_sub(requests).unwrap();
             let listen = environment(&service, "LISTEN").unwrap();
             assert!(listen.starts_with("unix:"), "{file}: {name}: {listen}");
-            let each = limits::PROXIED_CONNECTION_BYTES_MAX;
-            let worst = connections * each + limits::QUEUE_MAX * 200;
+            let worst = requests * limits::PROXIED_CONNECTION_BYTES_MAX
+                + idle * (limits::CONNECTION_OWN_BYTES + limits::READ_BYTES)
+                + limits::QUEUE_MAX * 200;
             // What is left is the program's own: 3.6 MB were measured, the rest is the session's.
             let memory = usize::try_from(limits_of(&service).memory_bytes).unwrap();
             assert!(

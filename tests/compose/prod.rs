@@ -43,13 +43,7 @@ fn all_else_is_as_in_the_contest() {
         if name != "db" {
             assert_eq!(service["healthcheck"], prod[name]["healthcheck"], "{name}");
         }
-        for setting in [
-            "LISTEN",
-            "IO_DRIVER",
-            "SCHED_POLICY",
-            "MAX_CONNECTIONS",
-            "PGDATA",
-        ] {
+        for setting in ["LISTEN", "IO_DRIVER", "SCHED_POLICY", "PGDATA"] {
             let value = environment(service, setting);
             assert_eq!(
                 value,

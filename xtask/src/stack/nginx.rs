@@ -32,9 +32,9 @@ pub(crate) struct Filling<'a> {
     pub folder: &'a Path,
 }
 
-/// `conf` with the lines that are marked `# xtask: listen`, `server` and `folder` changed: their
-/// address, or the beginning of their path. The first line of the servers is repeated for each
-/// address with its parameters, the others go.
+/// `conf` with the lines that are marked `# xtask: listen`, `peer` and `folder` changed: their
+/// address, or the beginning of their path. The first line of the peers (NGINX's `server` within
+/// an `upstream`) is repeated for each address with its parameters, the others go.
 ///
 /// # Errors
 /// A mark is missing, is not known, or is on a line that does not look as it should.
@@ -54,7 +54,7 @@ pub(crate) fn fill(conf: &str, filling: &Filling) -> Result<String, Error> {
                 filled +=
                     &with_value(directive, |_| Some(filling.listen.to_string())).ok_or_else(odd)?;
             }
-            "server" => {
+            "peer" => {
                 servers += 1;
                 let all = if servers == 1 { filling.servers } else { &[] };
                 for server in all {
@@ -74,7 +74,7 @@ pub(crate) fn fill(conf: &str, filling: &Filling) -> Result<String, Error> {
         }
     }
     if listens != 1 || servers == 0 || folders == 0 || filling.servers.is_empty() {
-        let sentence = "lines marked `# xtask: listen`, `server`, `folder` are missing";
+        let sentence = "lines marked `# xtask: listen`, `peer`, `folder` are missing";
         return Err(Error::new(sentence));
     }
     Ok(filled)
@@ -216,8 +216,8 @@ mod tests {
 pid /tmp/nginx.pid; # xtask: folder
 upstream crebito {
     least_conn; # a comment
-    server unix:/run/a.sock max_fails=3 fail_timeout=1s; # xtask: server
-    server unix:/run/b.sock max_fails=3 fail_timeout=1s; # xtask: server
+    server unix:/run/a.sock max_conns=1040 max_fails=3 fail_timeout=1s; # xtask: peer
+    server unix:/run/b.sock max_conns=1040 max_fails=3 fail_timeout=1s; # xtask: peer
 }
 listen 9999 backlog=4096; # xtask: listen
 ";
@@ -245,9 +245,9 @@ listen 9999 backlog=4096; # xtask: listen
 pid /p/nginx.pid;
 upstream crebito {
     least_conn; # a comment
-server unix:/p/1.sock max_fails=3 fail_timeout=1s;
-server 127.0.0.1:8080 max_fails=3 fail_timeout=1s;
-server unix:/p/3.sock max_fails=3 fail_timeout=1s;
+server unix:/p/1.sock max_conns=1040 max_fails=3 fail_timeout=1s;
+server 127.0.0.1:8080 max_conns=1040 max_fails=3 fail_timeout=1s;
+server unix:/p/3.sock max_conns=1040 max_fails=3 fail_timeout=1s;
 }
 listen 127.0.0.1:4000 backlog=4096;
 ";
@@ -263,7 +263,7 @@ listen 127.0.0.1:4000 backlog=4096;
 
     #[test]
     fn a_missing_or_unknown_mark_is_an_error() {
-        for mark in ["# xtask: listen", "# xtask: server", "# xtask: folder"] {
+        for mark in ["# xtask: listen", "# xtask: peer", "# xtask: folder"] {
             assert!(
                 fill_with(&CONF.replace(mark, "")).is_err(),
                 "{mark} is gone"
