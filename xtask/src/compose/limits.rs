@@ -14,7 +14,7 @@ pub const CONTEST: Limits = Limits {
     memory_bytes: 550 * MB,
 };
 /// What both composes and the engine take `MB` for.
-const MB: u64 = 1024 * 1024;
+pub(super) const MB: u64 = 1024 * 1024;
 
 /// What a service may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::limits::MB;
 use super::load::{Loaded, unanswered};
 use crate::error::Error;
 use crate::say;
@@ -76,9 +77,6 @@ impl Report {
         faults.collect()
     }
 }
-
-/// A MB of the limits.
-const MB: u64 = 1024 * 1024;
 
 /// One or two screens.
 fn table(report: &Report) -> String {
