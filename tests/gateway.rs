@@ -5,6 +5,9 @@
 
 mod common;
 
+use std::fs;
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{Bank, Client, Response};
@@ -60,6 +63,44 @@ fn check(sockets: Sockets) {
     let response = receive(&mut client, &bank);
     bank.stack().thaw_replica(0);
     assert_problem(&response, "Gateway Timeout", 504);
+}
+
+/// Above `max_conns` of each replica NGINX says 503 itself, at once, and no replica hears of it.
+#[test]
+fn what_no_replica_has_room_for_is_told_so_at_once() {
+    const ASKED: usize = 4;
+    let folder = tempfile::tempdir().unwrap();
+    let conf = folder.path().join("nginx.conf");
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/nginx.conf");
+    let shipped = fs::read_to_string(shipped).unwrap();
+    let narrow = shipped.replace(" max_conns=1040 ", " max_conns=1 ");
+    assert_ne!(narrow, shipped);
+    fs::write(&conf, narrow).unwrap();
+    let mut bank = Bank::start_with(Driver::Auto, Sockets::Unix, |options| {
+        options.replicas = 1;
+        options.nginx_conf = Some(conf);
+    });
+    let (id, door) = (bank.cliente(0), bank.door());
+    bank.stack().freeze_replica(0);
+    let (answers, answered) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..ASKED {
+            let (answers, mut client) = (answers.clone(), connect(&door));
+            scope.spawn(move || {
+                client.set_guard(GUARD).unwrap();
+                let answer = client.exchange(transacao(id, "c", 1, "um"));
+                answers.send(answer.unwrap()).unwrap();
+            });
+        }
+        // The one that got the room waits for the replica.
+        for _ in 1..ASKED {
+            let answer = answered.recv_timeout(GUARD).unwrap();
+            assert_problem(&answer, "Service Unavailable", 503);
+        }
+        bank.stack().thaw_replica(0);
+        assert_eq!(answered.recv_timeout(GUARD).unwrap().status, 200);
+    });
+    assert_eq!(bank.row(id), "1 1");
 }
 
 fn receive(client: &mut Client, bank: &Bank) -> Response {

@@ -77,7 +77,7 @@ pub enum Beside {
 /// How to measure.
 #[derive(Clone, Debug, clap::Args, Serialize)]
 pub struct Bench {
-    /// Connections of the load generator, one level after the other. More than 1,040 for each
+    /// Connections of the load generator, one level after the other. Beyond 1,040 for each
     /// replica NGINX answers 503 (`max_conns` of nginx.conf)
     #[arg(long, value_delimiter = ',', default_value = "16,64,256,1024",
           value_parser = clap::value_parser!(u32).range(1..))]

@@ -141,8 +141,8 @@ impl Cgroup {
     }
 }
 
-/// Thousandths of a CPU, rounded: an engine that keeps "0.53" as a float of 32 bits gives the
-/// kernel 52,999 µs of 100,000.
+/// Thousandths of a CPU, rounded: Compose 2 keeps "0.53" as a float of 32 bits, of which the kernel
+/// gets 52,999 µs of 100,000.
 fn nearest_millis(quota_us: u64, period_us: u64) -> Option<u64> {
     let twice = quota_us.checked_mul(2_000)?.checked_add(period_us)?;
     twice.checked_div(period_us.checked_mul(2)?)

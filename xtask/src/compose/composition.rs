@@ -26,11 +26,21 @@ pub(super) struct Composition {
     engine: Engine,
     project: String,
     folder: Folder,
-    /// What the file's variables are.
+    /// Of the folder, the first of them and what goes on top of it.
+    files: Vec<String>,
+    /// What the files' variables are.
     environment: Vec<(&'static str, String)>,
     port: u16,
     pub file: File,
     is_up: bool,
+}
+
+/// Compose's arguments that say what it is about.
+fn named(project: &str, files: &[String]) -> Vec<String> {
+    // Each by its name: whoever calls us may have other files in force (COMPOSE_FILE, an override).
+    let files = files.iter().flat_map(|file| ["-f", file]);
+    let project = ["-p", project].into_iter();
+    project.chain(files).map(str::to_owned).collect()
 }
 
 impl Composition {
@@ -49,6 +59,7 @@ impl Composition {
             engine: engine.clone(),
             project: project.to_owned(),
             folder,
+            files: vec!["docker-compose.yml".to_owned()],
             environment,
             port,
             file: File {
@@ -65,7 +76,7 @@ impl Composition {
     /// # Errors
     /// They are not clean.
     pub fn take_files(&mut self, files: &[&str]) -> Result<(), Error> {
-        self.environment.push(("COMPOSE_FILE", files.join(":")));
+        self.files = files.iter().map(|&file| file.to_owned()).collect();
         self.read()
     }
 
@@ -265,13 +276,10 @@ impl Composition {
 
     fn compose(&self, words: &[&str]) -> Command {
         let mut command = self.engine.compose();
-        command.args(["-p", &self.project]).args(words);
+        command.args(named(&self.project, &self.files)).args(words);
         // The old compose looks for a seccomp profile where it is run.
         command.current_dir(self.folder.path());
-        // Whoever calls us may have files and profiles of their own in force.
-        command
-            .env_remove("COMPOSE_FILE")
-            .env_remove("COMPOSE_PROFILES");
+        command.env_remove("COMPOSE_PROFILES");
         for (name, value) in &self.environment {
             command.env(name, value);
         }
@@ -290,5 +298,20 @@ impl Drop for Composition {
                 self.project
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compose_is_told_its_project_and_each_file() {
+        let check = |files: &[&str], expected: &str| {
+            let files: Vec<String> = files.iter().map(|&file| file.to_owned()).collect();
+            assert_eq!(named("bank", &files).join(" "), expected);
+        };
+        check(&["a.yml"], "-p bank -f a.yml");
+        check(&["a.yml", "b.yml"], "-p bank -f a.yml -f b.yml");
     }
 }

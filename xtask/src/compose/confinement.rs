@@ -35,6 +35,10 @@ pub(super) fn check(composition: &Composition, containers: &[Container]) -> Resu
 }
 
 fn faults_of(container: &Container, service: &Service) -> Result<Vec<String>, Error> {
+    if !container.state.running {
+        // There is no process to hold against the file.
+        return Ok(vec!["it does not run".to_owned()]);
+    }
     let mut faults = Vec::new();
     let mut hold = |is_so: bool, sentence: String| {
         if !is_so {
@@ -42,10 +46,6 @@ fn faults_of(container: &Container, service: &Service) -> Result<Vec<String>, Er
         }
     };
     let (pid, host) = (container.state.pid, &container.host_config);
-    if !container.state.running {
-        // It has no process, so nothing of what follows can be asked.
-        return Ok(vec!["it does not run".to_owned()]);
-    }
     let limits = Cgroup::of(pid)?.limits()?;
     let expected = service.limits;
     hold(
@@ -200,6 +200,15 @@ mod tests {
             is_read_only: true,
             is_published: false,
         }
+    }
+
+    #[test]
+    fn a_container_that_ended_is_named_as_that_and_nothing_more() {
+        let json = r#"[{"Name": "/a", "State": {"Pid": 0, "Running": false},
+            "HostConfig": {}, "Config": {"Labels": {}}, "NetworkSettings": {}}]"#;
+        let containers = Container::read(json).unwrap();
+        let faults = faults_of(&containers[0], &service()).unwrap();
+        assert_eq!(faults, ["it does not run"]);
     }
 
     #[test]

@@ -18,8 +18,10 @@ use super::variant::{Folder, Variant};
 use super::{all_serve, begin, driver, note};
 use crate::checkout::checkout;
 use crate::error::Error;
+use crate::http::{self, in_words};
 use crate::machine;
 use crate::programs;
+use crate::stack::Address;
 
 /// For an answer, and for the access log, which is written a second late.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,6 +56,7 @@ pub(super) fn prove(engine: &Engine, project: &str, image: &str) -> Result<Step,
     check_secrets(engine, &containers, &passwords)?;
     if has_tls {
         shake_hands(engine, composition.folder(), tls_port)?;
+        refuses_plain_http(tls_port)?;
     }
     composition.take_down()?;
     let name = if has_tls { "production, TLS" } else { name };
@@ -155,6 +158,20 @@ fn shake_hands(engine: &Engine, prod: &Path, port: u16) -> Result<(), Error> {
     client.args(["-connect", &format!("127.0.0.1:{port}"), "-brief"]);
     client.args(["-verify_return_error", "-CAfile", CERTIFICATE]);
     engine.runner.ask(&mut client).map(drop)
+}
+
+/// Plain HTTP where TLS is spoken is told so in the contract's form.
+fn refuses_plain_http(port: u16) -> Result<(), Error> {
+    let address = Address::Tcp((Ipv4Addr::LOCALHOST, port).into());
+    let said = http::get(&address, "localhost", "/healthz");
+    let expected = r#"{"title":"Bad Request","status":400}"#;
+    match &said {
+        Ok((400, body)) if body == expected => Ok(()),
+        _ => Err(Error::new(format!(
+            "plain HTTP at the TLS port: {}",
+            in_words("/healthz", &said)
+        ))),
+    }
 }
 
 /// A transacao and an extrato are answered, and the extrato's line in the access log has the id
