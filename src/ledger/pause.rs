@@ -243,6 +243,29 @@ mod tests {
         }
     }
 
+    /// Whoever goes on alone behind a burst waits for a crowd that is gone, until it has faded.
+    #[test]
+    fn a_burst_delays_who_goes_on_alone_for_150_ms_at_most() {
+        for burst in [6, 16, 64, 256, 1_024] {
+            let mut pause = Pause::new(2_000);
+            pause.departed(0);
+            pause.landed(burst, 0, 300);
+            let mut now_us: u64 = 300;
+            loop {
+                // The next of one client, 100 us after its answer.
+                now_us += 100;
+                let Some(left_us) = pause.left_to_wait_us(1, now_us) else {
+                    break;
+                };
+                now_us += left_us;
+                pause.departed(now_us);
+                now_us += 300;
+                pause.landed(1, 0, now_us);
+            }
+            assert!(now_us < 150_000, "{burst}: {now_us} us");
+        }
+    }
+
     #[test]
     fn after_silence_nobody_waits() {
         let mut pause = Pause::new(2_000);

@@ -32,6 +32,7 @@ pub(super) fn measure(bench: &Bench, shipped: &Variant, round: u32) -> Result<Ve
     let script = folder.path().join("transacao.sql");
     fs::write(&script, SCRIPT).map_err(Error::while_doing(script.display()))?;
     let mut records = Vec::new();
+    let mut rows = check::check(&stack, 0, u64::MAX)?.rows;
     for connections in CLIENTS {
         let before = seen(&stack, groups.as_deref())?;
         let mut pgbench = Command::new(programs::postgresql("pgbench")?);
@@ -55,11 +56,14 @@ pub(super) fn measure(bench: &Bench, shipped: &Variant, round: u32) -> Result<Ve
             return Err(Error::of_program("pgbench", &output));
         }
         let after = seen(&stack, groups.as_deref())?;
+        let check = check::check(&stack, 0, u64::MAX)?;
         let load = Load {
             stolen,
+            // Refused debits are answered, too.
+            applied: check.rows.saturating_sub(rows),
             ..read(&String::from_utf8_lossy(&output.stdout), bench.seconds)?
         };
-        let check = check::check(&stack, 0, u64::MAX)?;
+        rows = check.rows;
         records.push(Record {
             variant: CEILING.to_owned(),
             round,

@@ -20,6 +20,9 @@ use crate::stack::{Groups, Stack};
 /// At most: shorter than a machine's moods, longer than what the first requests find cold.
 pub(super) const STRETCH_SECONDS: u32 = 5;
 
+/// Seconds of it beside the levels, in a run for which nothing is chosen.
+const WHOLE_SECONDS: u32 = 10;
+
 /// Into how many stretches so many seconds of load are cut: an even number, to go there and back.
 fn stretches(seconds: u32) -> u32 {
     2 * seconds.div_ceil(2 * STRETCH_SECONDS)
@@ -197,7 +200,7 @@ pub(super) fn drive(
     round: u32,
     mut standing: Vec<Driven>,
 ) -> Result<Vec<Contest>, Error> {
-    let hold = bench.contest.unwrap_or(60);
+    let hold = bench.contest.unwrap_or(WHOLE_SECONDS);
     let stretches = stretches(hold);
     let mut flushes = Flushes::new()?;
     let hold = Duration::from_secs(hold.into()) / stretches;

@@ -7,10 +7,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::contest::STRETCH_SECONDS;
-use super::record::{Record, Run};
+use super::contest::{STRETCH_SECONDS, beside_floor, p50_above, p99_times};
+use super::open::Kind;
+use super::record::{Record, Run, SHIPPED, is_floor};
 use super::report::commit;
-use super::rounds::{Rounds, is_yardstick, median, variants};
+use super::rounds::{Rounds, is_yardstick, median, median_if_any, variants};
 use super::{Bench, Variant, to_f64};
 use crate::error::Error;
 use crate::home::Home;
@@ -99,6 +100,10 @@ pub(super) fn settings(bench: &Bench, shipped: &Variant) -> Value {
 
 /// The figures that are worth a comparison.
 pub(super) fn figures(run: &Run) -> Vec<Figure> {
+    [of_levels(run), of_contests(run)].concat()
+}
+
+fn of_levels(run: &Run) -> Vec<Figure> {
     let mut figures = Vec::new();
     for rounds in Rounds::all(run) {
         let mut add = |name: &str, value: Option<f64>| {
@@ -114,6 +119,13 @@ pub(super) fn figures(run: &Run) -> Vec<Figure> {
         add("requests/s", Some(rounds.rate()));
         add("/ floor", rounds.of_floor(run));
         add("/ ceiling", rounds.of_ceiling(run));
+        let ours = Rounds::of(run, rounds.connections, SHIPPED);
+        let ours = ours.filter(|_| rounds.variant != SHIPPED && !is_yardstick(rounds.variant));
+        let rate = |record: &Record| Some(record.requests_per_second);
+        add(
+            "shipped's requests/s over it",
+            ours.and_then(|ours| ours.over(&rounds, rate)),
+        );
         add("p99 ms", Some(p99_ms).filter(|ms| *ms > 0.0));
         add(
             "stolen %",
@@ -133,6 +145,11 @@ pub(super) fn figures(run: &Run) -> Vec<Figure> {
             rounds.median_of(|record| record.operations_per_flight),
         );
     }
+    figures
+}
+
+fn of_contests(run: &Run) -> Vec<Figure> {
+    let mut figures = Vec::new();
     for variant in variants(run) {
         let all = || {
             run.contests
@@ -146,22 +163,29 @@ pub(super) fn figures(run: &Run) -> Vec<Figure> {
             median(all().map(|contest| to_f64(of(&contest.outcome.latency_us)) / 1e3))
         };
         let cpus = all().map(|contest| contest.services.values().map(|used| used.0).sum());
+        let extratos = all().filter_map(|contest| contest.outcome.kinds.get(&Kind::Extratos));
+        let extratos = extratos.map(|kind| to_f64(kind.latency_us.p99) / 1e3);
+        let beside = |of| {
+            let floors = beside_floor(&run.contests, variant, of).into_iter();
+            median_if_any(floors.filter(|_| !is_floor(variant)))
+        };
+        let stolen = median(all().map(|contest| contest.outcome.stolen * 100.0));
         for (name, value) in [
-            ("p50 ms", ms(|latency| latency.p50)),
-            ("p99 ms", ms(|latency| latency.p99)),
-            ("p99.9 ms", ms(|latency| latency.p99_9)),
-            ("CPUs", median(cpus)),
-            (
-                "stolen %",
-                median(all().map(|contest| contest.outcome.stolen * 100.0)),
-            ),
+            ("p50 ms", Some(ms(|latency| latency.p50))),
+            ("p99 ms", Some(ms(|latency| latency.p99))),
+            ("p99.9 ms", Some(ms(|latency| latency.p99_9))),
+            ("extratos' p99 ms", median_if_any(extratos)),
+            ("p50 above the floor's, ms", beside(p50_above)),
+            ("p99 over the floor's", beside(p99_times)),
+            ("CPUs", Some(median(cpus))),
+            ("stolen %", Some(stolen)),
         ] {
-            figures.push(Figure {
+            figures.extend(value.map(|value| Figure {
                 connections: None,
                 variant: variant.to_owned(),
                 name: name.to_owned(),
                 value,
-            });
+            }));
         }
     }
     figures
@@ -206,7 +230,7 @@ fn latest(folder: &Path, settings: &Value) -> Option<Kept> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{Check, SHIPPED};
+    use super::super::record::Check;
     use super::*;
 
     fn run(when: u64, seconds: u32, rate: f64, rows: u64) -> Run {

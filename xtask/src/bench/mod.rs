@@ -63,6 +63,9 @@ impl Mix {
     }
 }
 
+/// Connections, level by level, where none are named.
+const LEVELS: [u32; 4] = [16, 64, 256, 1024];
+
 /// What is measured besides the shipped stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
 pub enum Beside {
@@ -79,7 +82,7 @@ pub enum Beside {
 pub struct Bench {
     /// Connections of the load generator, one level after the other. Beyond 1,040 for each
     /// replica NGINX answers 503 (`max_conns` of nginx.conf)
-    #[arg(long, value_delimiter = ',', default_value = "16,64,256,1024",
+    #[arg(long, value_delimiter = ',', default_values_t = LEVELS,
           value_parser = clap::value_parser!(u32).range(1..))]
     connections: Vec<u32>,
     /// Threads of the load generator
@@ -97,7 +100,7 @@ pub struct Bench {
     rounds: u32,
     /// The contest's own load instead, an open model on a connection for each request: so many
     /// seconds in which it is measured, in stretches of at most five, before each of which it grows
-    /// for a quarter as long
+    /// for a quarter as long. (Where nothing is chosen it is measured for ten, beside the levels)
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60",
           value_parser = clap::value_parser!(u32).range(4..),
           conflicts_with_all = [
@@ -175,6 +178,14 @@ impl Bench {
         }
     }
 
+    /// Nothing but the shipped stack and its bounds is wanted: levels and the contest's load both.
+    fn is_whole(&self) -> bool {
+        let is_special = self.contest.is_some() || self.idle.is_some() || self.large.wanted();
+        let is_shipped = self.mix() == Mix::Contest && !self.no_limits;
+        let is_bare = self.against.is_empty() && self.beside.is_empty();
+        !is_special && is_shipped && is_bare && self.connections == LEVELS
+    }
+
     fn is_beside(&self, what: Beside) -> bool {
         match self.beside.is_empty() {
             true => self.against.is_empty(),
@@ -219,10 +230,15 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
     if bench.large.wanted() {
         return large::bench(bench, &shipped, kept::settings(bench, &shipped));
     }
-    let run = match bench.contest {
-        Some(_) => Run::of(bench, &shipped, Vec::new(), contests(bench, &variants)?),
-        None => Run::of(bench, &shipped, saturations(bench, &variants)?, Vec::new()),
+    let contests = match bench.contest.is_some() || bench.is_whole() {
+        true => contests(bench, &variants)?,
+        false => Vec::new(),
     };
+    let records = match bench.contest {
+        Some(_) => Vec::new(),
+        None => saturations(bench, &variants)?,
+    };
+    let run = Run::of(bench, &shipped, records, contests);
     kept::keep(&run.kept, &run);
     if bench.json {
         let text = serde_json::to_string_pretty(&run);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::Command;
 
-use super::record::{HOLDS, Record, Run};
+use super::record::{CEILING, HOLDS, Record, Run};
 use super::rounds::Rounds;
 use crate::checkout::checkout;
 
@@ -37,13 +37,17 @@ pub(crate) fn commit() -> String {
 /// A few screens for people.
 pub(super) fn table(run: &Run) -> String {
     let mut text = facts(run);
-    if run.contests.is_empty() {
+    if !run.records.is_empty() {
         text += &levels::served(run);
         text += &levels::costs(run);
         text += &levels::services(run);
         text += &ratios::table(run);
         text += &doubts(run);
-    } else {
+    }
+    if !run.contests.is_empty() {
+        if !run.records.is_empty() {
+            text.push('\n');
+        }
         text += &contests::table(run);
     }
     text += &previous::table(&run.kept, run.previous.as_ref());
@@ -86,24 +90,29 @@ fn facts(run: &Run) -> String {
             "ready after",
             format!("{ready_ms:.0} ms, the slowest replica"),
         ),
-        (
-            "load",
-            match contest {
-                Some(_) => format!(
-                    "{}, an open model, a connection for each request; in stretches of at most 5 s",
-                    match run.times {
-                        1 => "the contest's".to_owned(),
-                        times => format!("the contest's {times} times over"),
-                    }
-                ),
-                None => format!("{}, closed loop, {} s a level", run.mix, run.seconds),
-            },
-        ),
+        ("load", loads(run)),
     ] {
         let _ = writeln!(text, "{name:<14}{value}");
     }
     text.push('\n');
     text
+}
+
+/// What was asked, and how.
+fn loads(run: &Run) -> String {
+    let levels = format!("{}, closed loop, {} s a level", run.mix, run.seconds);
+    let rates = match run.times {
+        1 => "the contest's".to_owned(),
+        times => format!("the contest's {times} times over"),
+    };
+    let contest = format!(
+        "{rates}, an open model, a connection for each request; in stretches of at most 5 s"
+    );
+    match (run.records.is_empty(), run.contests.is_empty()) {
+        (_, true) => levels,
+        (true, false) => contest,
+        (false, false) => format!("{levels}; then {contest}"),
+    }
 }
 
 /// What makes the figures less than they seem.
@@ -158,7 +167,19 @@ fn unexpected(run: &Run) -> String {
 
 fn verdict(run: &Run) -> String {
     match run.fault() {
-        None => format!("\nAfter each level {HOLDS}.\n"),
+        None => {
+            let when = match (run.records.is_empty(), run.contests.is_empty()) {
+                (_, true) => "each level",
+                (true, false) => "each round",
+                (false, false) => "each level, and each round of the contest's load,",
+            };
+            let is_ceiling = |record: &Record| record.variant == CEILING;
+            let but = match run.records.iter().any(is_ceiling) {
+                true => " The ceiling's saldos were looked at alone.",
+                false => "",
+            };
+            format!("\nAfter {when} {HOLDS}.{but}\n")
+        }
         Some(fault) => format!("\nWRONG: {fault}\n"),
     }
 }

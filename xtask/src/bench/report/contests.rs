@@ -11,7 +11,9 @@ use super::super::to_f64;
 
 /// A line for each kind of request of each variant, then what each service used.
 pub(super) fn table(run: &Run) -> String {
-    let (contests, variants) = (&run.contests, variants(run));
+    let contests = &run.contests;
+    let mut variants = variants(run);
+    variants.retain(|name| contests.iter().any(|contest| contest.variant == *name));
     let mut text = format!(
         "{:<24}{:<10}{:>8}{:>8}{:>8}{:>17}{:>8}{:>8}\n",
         "variant", "ms", "p50", "p90", "p99", "min - max", "p99.9", "max"

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::super::record::{Largest, Record, Run, Service};
-use super::super::rounds::{Rounds, ceiling, is_yardstick, median};
+use super::super::record::{Largest, Record, Run, Service, is_floor};
+use super::super::rounds::{Rounds, ceiling, median};
 use super::super::to_f64;
 
 /// Held back for less of the time than this is not worth a word.
@@ -28,7 +28,7 @@ pub(super) fn served(run: &Run) -> String {
         let (least, most) = rounds.rates();
         let ms = |of: fn(&Record) -> u64| rounds.median(|record| to_f64(of(record)) / 1e3);
         let applied = rounds.median(Record::applied_per_second);
-        let applied = (applied > 0.0 && !is_yardstick(rounds.variant)).then_some(applied);
+        let applied = (applied > 0.0 && !is_floor(rounds.variant)).then_some(applied);
         let _ = writeln!(
             text,
             "{:>5}  {:<24}{:>10.0}{:>17}{:>11}{:>8.2}{:>8}{:>8}{:>9}{:>11}",
