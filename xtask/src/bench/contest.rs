@@ -57,13 +57,16 @@ impl Contest {
 }
 
 /// `variant` beside the floor under its kind of NGINX: what `of` makes of the two latencies in each
-/// round, since only what was measured in turn compares. Nothing where no floor was measured.
+/// round, since only what was measured in turn compares. Nothing where no floor was measured, nor
+/// for a floor itself.
 pub(super) fn beside_floor(
     contests: &[Contest],
     variant: &str,
     of: fn(&Latency, &Latency) -> f64,
 ) -> Vec<f64> {
-    let own = contests.iter().filter(|contest| contest.variant == variant);
+    let own = contests
+        .iter()
+        .filter(|contest| contest.variant == variant && !is_floor(variant));
     let both = own.filter_map(|own| {
         let floor = contests.iter().find(|other| {
             is_floor(&other.variant)
@@ -264,6 +267,11 @@ mod tests {
         let above = beside_floor(&contests, "shipped", p50_above);
         assert_eq!(above.len(), 2, "of the third round there is no floor");
         assert!((above[0] - 0.7).abs() < 1e-9 && (above[1] - 0.4).abs() < 1e-9);
-        assert!(beside_floor(&contests, "another", p50_above).is_empty());
+        for none in ["another", "floor"] {
+            assert!(
+                beside_floor(&contests, none, p50_above).is_empty(),
+                "{none}"
+            );
+        }
     }
 }

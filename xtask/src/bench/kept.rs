@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::contest::{STRETCH_SECONDS, beside_floor, p50_above, p99_times};
 use super::open::Kind;
-use super::record::{Record, Run, SHIPPED, is_floor};
+use super::record::{Record, Run, SHIPPED};
 use super::report::commit;
 use super::rounds::{Rounds, is_yardstick, median, median_if_any, variants};
 use super::{Bench, Variant, to_f64};
@@ -91,7 +91,7 @@ pub(super) fn settings(bench: &Bench, shipped: &Variant) -> Value {
         "env": options.env,
         "postgres": options.postgres_settings,
     });
-    if bench.contest.is_some() {
+    if bench.drives_contest() {
         // The method: with runs of another one there is no comparing.
         settings["contest_stretch"] = json!(STRETCH_SECONDS);
     }
@@ -165,10 +165,7 @@ fn of_contests(run: &Run) -> Vec<Figure> {
         let cpus = all().map(|contest| contest.services.values().map(|used| used.0).sum());
         let extratos = all().filter_map(|contest| contest.outcome.kinds.get(&Kind::Extratos));
         let extratos = extratos.map(|kind| to_f64(kind.latency_us.p99) / 1e3);
-        let beside = |of| {
-            let floors = beside_floor(&run.contests, variant, of).into_iter();
-            median_if_any(floors.filter(|_| !is_floor(variant)))
-        };
+        let beside = |of| median_if_any(beside_floor(&run.contests, variant, of).into_iter());
         let stolen = median(all().map(|contest| contest.outcome.stolen * 100.0));
         for (name, value) in [
             ("p50 ms", Some(ms(|latency| latency.p50))),

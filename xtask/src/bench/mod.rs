@@ -186,6 +186,10 @@ impl Bench {
         !is_special && is_shipped && is_bare && self.connections == LEVELS
     }
 
+    fn drives_contest(&self) -> bool {
+        self.contest.is_some() || self.is_whole()
+    }
+
     fn is_beside(&self, what: Beside) -> bool {
         match self.beside.is_empty() {
             true => self.against.is_empty(),
@@ -230,7 +234,7 @@ pub fn bench(bench: &Bench, mut options: Options, build: bool) -> Result<(), Err
     if bench.large.wanted() {
         return large::bench(bench, &shipped, kept::settings(bench, &shipped));
     }
-    let contests = match bench.contest.is_some() || bench.is_whole() {
+    let contests = match bench.drives_contest() {
         true => contests(bench, &variants)?,
         false => Vec::new(),
     };
@@ -359,4 +363,38 @@ fn floors<'a>(bench: &Bench, variants: &'a [Variant]) -> Vec<&'a Variant> {
 )]
 fn to_f64(number: u64) -> f64 {
     number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        bench: Bench,
+    }
+
+    #[test]
+    fn the_contests_load_is_driven_where_it_is_asked_for_or_nothing_is() {
+        let check = |words: &str, expected: bool| {
+            let line = Line::try_parse_from(["bench"].into_iter().chain(words.split_whitespace()));
+            assert_eq!(line.unwrap().bench.drives_contest(), expected, "{words}");
+        };
+        check("", true);
+        check("--rounds 1 --seconds 1 --store relaxed --json", true);
+        check("--contest", true);
+        for other in [
+            "--connections 16,64",
+            "--beside none",
+            "--against PAUSE_US=0",
+            "--writes-only",
+            "--no-limits",
+            "--idle",
+            "--large",
+        ] {
+            check(other, false);
+        }
+    }
 }

@@ -108,11 +108,12 @@ fn loads(run: &Run) -> String {
     let contest = format!(
         "{rates}, an open model, a connection for each request; in stretches of at most 5 s"
     );
-    match (run.records.is_empty(), run.contests.is_empty()) {
-        (_, true) => levels,
-        (true, false) => contest,
-        (false, false) => format!("{levels}; then {contest}"),
-    }
+    let parts = [
+        (!run.contests.is_empty()).then_some(contest),
+        (!run.records.is_empty()).then_some(levels),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    parts.join("; then ")
 }
 
 /// What makes the figures less than they seem.
@@ -168,11 +169,12 @@ fn unexpected(run: &Run) -> String {
 fn verdict(run: &Run) -> String {
     match run.fault() {
         None => {
-            let when = match (run.records.is_empty(), run.contests.is_empty()) {
-                (_, true) => "each level",
-                (true, false) => "each round",
-                (false, false) => "each level, and each round of the contest's load,",
-            };
+            let when = [
+                (!run.contests.is_empty()).then_some("each round of the contest's load"),
+                (!run.records.is_empty()).then_some("each level"),
+            ];
+            let when: Vec<&str> = when.into_iter().flatten().collect();
+            let when = when.join(" and ");
             let is_ceiling = |record: &Record| record.variant == CEILING;
             let but = match run.records.iter().any(is_ceiling) {
                 true => " The ceiling's saldos were looked at alone.",

@@ -263,6 +263,16 @@ mod tests {
         folder
     }
 
+    /// All controllers in one folder.
+    fn version_1(folder: &tempfile::TempDir) -> Cgroup {
+        let path = || folder.path().to_owned();
+        Cgroup::V1 {
+            cpu: path(),
+            cpuacct: path(),
+            memory: path(),
+        }
+    }
+
     #[test]
     fn version_1_is_read() {
         let folder = group(&[
@@ -281,19 +291,10 @@ mod tests {
                 "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
             ),
         ]);
-        let path = || folder.path().to_owned();
-        check(&Cgroup::V1 {
-            cpu: path(),
-            cpuacct: path(),
-            memory: path(),
-        });
+        let found = version_1(&folder);
+        check(&found);
         fs::write(folder.path().join("cpu.cfs_quota_us"), "-1\n").unwrap();
-        let unlimited = Cgroup::V1 {
-            cpu: path(),
-            cpuacct: path(),
-            memory: path(),
-        };
-        assert_eq!(unlimited.limits().unwrap(), None);
+        assert_eq!(found.limits().unwrap(), None);
     }
 
     #[test]
@@ -339,13 +340,7 @@ mod tests {
                 ("cpu.cfs_period_us", "100000\n"),
                 ("memory.limit_in_bytes", memory),
             ]);
-            let path = || folder.path().to_owned();
-            let found = Cgroup::V1 {
-                cpu: path(),
-                cpuacct: path(),
-                memory: path(),
-            };
-            let limits = found.limits().unwrap();
+            let limits = version_1(&folder).limits().unwrap();
             assert_eq!(limits.is_some(), expected, "{quota} {memory}");
         };
         check("17000\n", "41943040\n", true);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::super::contest::{Contest, beside_floor, p50_above, p99_times};
 use super::super::open::{Kind, Latency};
-use super::super::record::{Run, is_floor};
+use super::super::record::Run;
 use super::super::rounds::{median, variants};
 use super::super::to_f64;
 
@@ -51,7 +51,7 @@ fn flush_alone(contests: &[Contest]) -> String {
 /// Each against the floor under its kind of NGINX, in the same rounds.
 fn above_floor(contests: &[Contest], variants: &[&str]) -> String {
     let mut text = String::new();
-    for name in variants.iter().filter(|name| !is_floor(name)) {
+    for name in variants {
         let more = beside_floor(contests, name, p50_above);
         let times = beside_floor(contests, name, p99_times);
         if more.is_empty() {
