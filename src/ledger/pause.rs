@@ -27,7 +27,7 @@ const SHARE_PERCENT: usize = 70;
 /// A crowd is forgotten by one part of so many with each flight.
 const FADES: usize = 16;
 /// With so many a flight is full enough: a larger one is hardly cheaper for each.
-const ENOUGH: usize = 64;
+const ENOUGH: usize = 128;
 
 /// The rule's state; times are µs since the worker's start.
 pub(super) struct Pause {
@@ -272,7 +272,11 @@ mod tests {
         pause.departed(1_000);
         pause.landed(100, 0, 1_200);
         assert_eq!(pause.left_to_wait_us(1, 1_500), Some(1_500));
-        assert_eq!(pause.left_to_wait_us(64, 1_500), None, "enough");
+        assert_eq!(pause.left_to_wait_us(69, 1_500), Some(1_500));
+        assert_eq!(pause.left_to_wait_us(70, 1_500), None, "most of the crowd");
         assert_eq!(pause.left_to_wait_us(1, 3_000), None, "late enough");
+        pause.landed(1_000, 0, 1_200);
+        assert_eq!(pause.left_to_wait_us(ENOUGH - 1, 1_500), Some(1_500));
+        assert_eq!(pause.left_to_wait_us(ENOUGH, 1_500), None, "enough");
     }
 }
