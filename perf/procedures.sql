@@ -13,9 +13,9 @@
 -- `cargo xtask status` names.
 --
 -- -v clientes=1000000 for more of them than 100,000 (never under 1,000), -v times=2000 for more
--- calls than 500. Prints, for flights of so many transacoes of as many clientes, µs a call, the
--- median: transacoes_lote, transacoes_distintas, and the second over the first; for flights of one
--- also InsertTransacao.
+-- calls than 500. Prints, for flights of so many transacoes of as many clientes, and so many more
+-- of some of these, µs a call, the median: transacoes_lote, transacoes_distintas, and the second
+-- over the first; for flights of one also InsertTransacao.
 
 \if :{?clientes}
 \else
@@ -48,13 +48,16 @@ SELECT id, 1000000000 FROM generate_series(6, :clientes) AS id;
 UPDATE banco.clientes SET limite = 1000000000;
 VACUUM (FULL, ANALYZE) banco.clientes;
 
-CREATE TEMPORARY TABLE calls (flight integer, clientes bigint, called text, us double precision);
-CREATE PROCEDURE pg_temp.measure(flight integer, among bigint, times integer)
+CREATE TEMPORARY TABLE calls (
+    flight integer, again integer, clientes bigint, called text, us double precision
+);
+CREATE PROCEDURE pg_temp.measure(flight integer, again integer, among bigint, times integer)
 LANGUAGE plpgsql AS $$
 DECLARE
     ids bigint[];
     valores bigint[];
     descricoes text[];
+    primeiras bigint;
     -- There and back: each follows the other as often.
     called text[] := '{lote,distintas,distintas,lote}';
     one text;
@@ -73,6 +76,11 @@ BEGIN
                 SELECT DISTINCT 1 + floor(random() * among)::bigint AS id
                 FROM generate_series(1, 3 * flight) LIMIT flight
             ) AS c;
+            -- Each at most once more, as it is where many are active.
+            primeiras := cardinality(ids);
+            ids := ids || ids[1:again];
+            valores := valores || valores[1:again];
+            descricoes := descricoes || descricoes[1:again];
             since := clock_timestamp();
             CASE one
                 WHEN 'insert' THEN
@@ -80,32 +88,36 @@ BEGIN
                 WHEN 'lote' THEN
                     PERFORM banco.transacoes_lote(ids, valores, descricoes);
                 ELSE
-                    PERFORM banco.transacoes_distintas(ids, valores, descricoes);
+                    PERFORM banco.transacoes_distintas(ids, valores, descricoes, primeiras);
             END CASE;
             until := clock_timestamp();
             INSERT INTO calls
-            VALUES (flight, among, one, extract(epoch FROM until - since) * 1000000);
+            VALUES (flight, again, among, one, extract(epoch FROM until - since) * 1000000);
             COMMIT;
         END LOOP;
     END LOOP;
 END
 $$;
 
-CALL pg_temp.measure(1, 5, :times);
-CALL pg_temp.measure(2, 5, :times);
-CALL pg_temp.measure(3, 5, :times);
-CALL pg_temp.measure(20, :clientes, :times);
-CALL pg_temp.measure(64, :clientes, :times);
+CALL pg_temp.measure(1, 0, 5, :times);
+CALL pg_temp.measure(2, 0, 5, :times);
+CALL pg_temp.measure(3, 0, 5, :times);
+CALL pg_temp.measure(8, 1, :clientes, :times);
+CALL pg_temp.measure(20, 0, :clientes, :times);
+CALL pg_temp.measure(64, 0, :clientes, :times);
+CALL pg_temp.measure(64, 1, :clientes, :times);
+CALL pg_temp.measure(64, 4, :clientes, :times);
+CALL pg_temp.measure(64, 8, :clientes, :times);
 
-SELECT flight, clientes, "insert", lote, distintas,
+SELECT flight, again, clientes, "insert", lote, distintas,
        round((distintas / lote)::numeric, 2) AS "distintas / lote"
 FROM (
-    SELECT flight, clientes,
+    SELECT flight, again, clientes,
            percentile_cont(0.5) WITHIN GROUP (ORDER BY us) FILTER (WHERE called = 'insert')
                AS "insert",
            percentile_cont(0.5) WITHIN GROUP (ORDER BY us) FILTER (WHERE called = 'lote') AS lote,
            percentile_cont(0.5) WITHIN GROUP (ORDER BY us) FILTER (WHERE called = 'distintas')
                AS distintas
-    FROM calls GROUP BY flight, clientes
+    FROM calls GROUP BY flight, again, clientes
 ) AS medians
-ORDER BY flight;
+ORDER BY flight, again;

@@ -166,23 +166,27 @@ BEGIN
 END
 $$;
 
--- The same for clientes that stand in the arrays once each, by ascending id; else it is an error.
--- Locked, judged and written in one statement, as one transacao is, so no row is searched for
--- twice: the more clientes, the more that saves (docs/decisions/0001-batch-procedure.md).
+-- The same where few clientes come twice: the first `primeiras` transacoes are of as many clientes,
+-- by ascending id, and those behind them are further ones of the same clientes. Else it is an
+-- error. The former are locked, judged and written in one statement, so no row is searched for
+-- twice: the more clientes, the more that saves (docs/decisions/0001-batch-procedure.md). Each of
+-- the latter is a statement of its own.
 --
 -- An UPDATE takes its locks as it finds the rows. With nothing else to find them by it is the key's
 -- index, and so by ascending id, as everywhere.
 CREATE OR REPLACE FUNCTION banco.transacoes_distintas(
-    ids bigint[], valores bigint[], descricoes text[],
+    ids bigint[], valores bigint[], descricoes text[], primeiras bigint,
     OUT resultado smallint[], OUT saldo bigint[], OUT limite bigint[]
 )
 LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
+    primeiros bigint[] NOT NULL := ids[1:primeiras];
     -- A row of clientes, as it became.
     cliente record;
     achados integer NOT NULL := 0;
-    -- A position in the arrays; width_bucket finds a cliente's by halves.
+    -- Positions in the arrays; width_bucket finds a cliente's first one by halves.
     p integer;
+    primeira integer;
     -- Each transacao's number in its cliente's count; null for a refused one.
     ns bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(ids)]);
     lote bigint := nextval('banco.lotes_id');
@@ -196,6 +200,9 @@ BEGIN
     IF NOT banco.listas(ids, valores, descricoes) THEN
         RAISE EXCEPTION 'the three arrays are not lists of one length' USING ERRCODE = '2202E';
     END IF;
+    IF primeiras <> cardinality(primeiros) THEN
+        RAISE EXCEPTION 'there are not % ids', primeiras USING ERRCODE = '2202E';
+    END IF;
     -- What is not found below stays so.
     resultado := array_fill(1::smallint, ARRAY[cardinality(ids)]);
     saldo := ns;
@@ -206,17 +213,20 @@ BEGIN
     -- lock, too. A null valor is not refused (NOT null is not true): saldo becomes null, an error.
     FOR cliente IN
         UPDATE banco.clientes AS c SET
-            saldo = CASE WHEN NOT banco.cabe(c.saldo, c.limite, valores[width_bucket(c.id, ids)])
-                THEN c.saldo ELSE c.saldo + valores[width_bucket(c.id, ids)] END,
-            n = CASE WHEN NOT banco.cabe(c.saldo, c.limite, valores[width_bucket(c.id, ids)])
+            saldo = CASE
+                WHEN NOT banco.cabe(c.saldo, c.limite, valores[width_bucket(c.id, primeiros)])
+                THEN c.saldo ELSE c.saldo + valores[width_bucket(c.id, primeiros)] END,
+            n = CASE
+                WHEN NOT banco.cabe(c.saldo, c.limite, valores[width_bucket(c.id, primeiros)])
                 THEN c.n ELSE c.n + 1 END,
-            lotes = CASE WHEN NOT banco.cabe(c.saldo, c.limite, valores[width_bucket(c.id, ids)])
+            lotes = CASE
+                WHEN NOT banco.cabe(c.saldo, c.limite, valores[width_bucket(c.id, primeiros)])
                 THEN c.lotes ELSE (lote || c.lotes)[1:10] END
-        WHERE c.id = ANY (ids)
+        WHERE c.id = ANY (primeiros)
         RETURNING c.id, c.saldo, c.limite, c.n, c.lotes[1] AS lote, c.lotes[2] AS anterior
     LOOP
         achados := achados + 1;
-        p := width_bucket(cliente.id, ids);
+        p := width_bucket(cliente.id, primeiros);
         IF ids[p] <> cliente.id THEN
             RAISE EXCEPTION 'the ids must ascend' USING ERRCODE = '2202E';
         END IF;
@@ -235,11 +245,41 @@ BEGIN
     END LOOP;
     -- If each id was found, at a place of its own, they ascend. (Two IFs and no AND: a condition
     -- with a query in it starts the executor, even where what stands before it is false.)
-    IF achados < cardinality(ids) THEN
-        IF EXISTS (SELECT FROM generate_subscripts(ids, 1) AS i WHERE ids[i] <= ids[i - 1]) THEN
+    IF achados < primeiras THEN
+        IF EXISTS (
+            SELECT FROM generate_subscripts(primeiros, 1) AS i
+            WHERE primeiros[i] <= primeiros[i - 1]
+        ) THEN
             RAISE EXCEPTION 'the ids must ascend' USING ERRCODE = '2202E';
         END IF;
     END IF;
+
+    -- Each of their rows is locked by now, and near at hand.
+    FOR p IN primeiras + 1 .. cardinality(ids) LOOP
+        primeira := width_bucket(ids[p], primeiros);
+        IF ids[p] IS DISTINCT FROM primeiros[primeira] THEN
+            RAISE EXCEPTION 'id % is not among the first', ids[p] USING ERRCODE = '2202E';
+        END IF;
+        -- Nobody's row was locked there, and whoever comes meanwhile is to be locked in his turn.
+        CONTINUE WHEN resultado[primeira] = 1;
+        UPDATE banco.clientes AS c SET saldo = c.saldo + valores[p], n = c.n + 1,
+            lotes = (lote || c.lotes)[1:10]
+        WHERE c.id = ids[p] AND banco.cabe(c.saldo, c.limite, valores[p]) IS NOT false
+        RETURNING c.saldo, c.limite, c.n, c.lotes[2] AS anterior INTO cliente;
+        IF FOUND THEN
+            resultado[p] := 0;
+            ns[p] := cliente.n;
+            mudou := true;
+            IF cliente.anterior > lote THEN
+                atrasado := true;
+            END IF;
+        ELSE
+            resultado[p] := CASE WHEN valores[p] < 0 THEN 2 ELSE 3 END;
+            SELECT c.saldo, c.limite INTO cliente FROM banco.clientes AS c WHERE c.id = ids[p];
+        END IF;
+        saldo[p] := cliente.saldo;
+        limite[p] := cliente.limite;
+    END LOOP;
 
     IF NOT mudou THEN
         RETURN;
@@ -249,7 +289,7 @@ BEGIN
     IF atrasado THEN
         novo := nextval('banco.lotes_id');
         UPDATE banco.clientes AS c SET lotes = array_replace(c.lotes, lote, novo)
-        WHERE c.id = ANY (ids) AND c.lotes[1] = lote;
+        WHERE c.id = ANY (primeiros) AND c.lotes[1] = lote;
         lote := novo;
     END IF;
     INSERT INTO banco.lotes (id, realizada_em, clientes, ns, valores, descricoes)

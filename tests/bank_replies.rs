@@ -3,8 +3,8 @@
 use bytes::{BufMut, BytesMut};
 use crebito::bank::extrato::{Made, append_json};
 use crebito::bank::{
-    Descricao, Outcome, STATEMENTS, Transacao, append_extrato, append_insert, append_lote,
-    decode_insert, decode_lote,
+    Descricao, Outcome, STATEMENTS, Transacao, append_distintas, append_extrato, append_insert,
+    append_lote, decode_insert, decode_lote,
 };
 use crebito::limits;
 use crebito::pg::{ReplyDecoder, Rows, oid};
@@ -350,10 +350,10 @@ fn calls_name_their_statements() {
     append_insert(&mut calls[0], &transacao(-7));
     append_insert(&mut calls[1], &transacao(i64::MAX));
     append_lote(&mut calls[2], [transacao(-7), transacao(8)].iter());
-    append_lote(&mut calls[3], [transacao_of(2, 1), transacao(1)].iter());
-    append_lote(&mut calls[4], [transacao(1), transacao_of(2, 1)].iter());
+    append_distintas(&mut calls[3], [transacao(1), transacao_of(2, 1)].iter(), 2);
+    append_distintas(&mut calls[4], [transacao(1), transacao(2)].iter(), 1);
     append_extrato(&mut calls[5], 9);
-    let names = [&insert, &insert, &lote, &lote, &distintas, &extrato];
+    let names = [&insert, &insert, &lote, &distintas, &distintas, &extrato];
     for (call, name) in calls.iter().zip(names) {
         assert_eq!(call[5..name.len()], name.as_bytes()[5..]);
         assert!(call.ends_with(b"S\0\0\0\x04"));

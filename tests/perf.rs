@@ -77,12 +77,23 @@ fn the_procedures_are_compared() {
         .lines()
         .map(|line| line.split('|').flat_map(str::parse).collect())
         .collect();
-    let sizes: Vec<_> = flights.iter().map(|figures| figures[0]).collect();
-    assert_eq!(sizes, [1.0, 2.0, 3.0, 20.0, 64.0], "{printed}");
+    let sizes = flights.iter().map(|figures| (figures[0], figures[1]));
+    let expected = [
+        (1.0, 0.0),
+        (2.0, 0.0),
+        (3.0, 0.0),
+        (8.0, 1.0),
+        (20.0, 0.0),
+        (64.0, 0.0),
+        (64.0, 1.0),
+        (64.0, 4.0),
+        (64.0, 8.0),
+    ];
+    assert_eq!(sizes.collect::<Vec<_>>(), expected, "{printed}");
     for figures in flights {
         // Only flights of one have a procedure more.
-        assert_eq!(figures.len(), if figures[0] == 1.0 { 6 } else { 5 });
-        assert!(figures.iter().all(|figure| *figure > 0.0), "{printed}");
+        assert_eq!(figures.len(), if figures[0] == 1.0 { 7 } else { 6 });
+        assert!(figures[2..].iter().all(|figure| *figure > 0.0), "{printed}");
     }
 }
 

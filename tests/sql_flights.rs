@@ -23,6 +23,8 @@ fn a_flight_is_the_fold_of_its_transacoes() {
                 5 => (100, 6),
                 1 | 6 => return random.distintas(100, 30),
                 2 | 7 => return random.distintas(8, 6),
+                3 => return random.quase_distintas(100, 30, 5),
+                8 => return random.quase_distintas(8, 6, 2),
                 _ => (random.below(8), 6),
             };
             (0..len).map(|_| random.transacao(clientes)).collect()

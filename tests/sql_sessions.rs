@@ -18,7 +18,7 @@ fn sessions_beside_each_other() {
             let mut random = Random(session);
             let calls = (0..300).map(|at| match (at + session) % 3 {
                 0 => lote(&(0..20).map(|_| random.transacao(6)).collect::<Vec<_>>()),
-                1 => lote(&random.distintas(12, 6)),
+                1 => lote(&random.quase_distintas(12, 6, session % 2)),
                 _ => {
                     let (id, valor) = random.transacao(6);
                     single(id, valor, "x")

@@ -11,8 +11,8 @@ mod transacao;
 
 pub use judge::{Asked, Denied, judge};
 pub use procedures::{
-    Mismatch, Outcome, STATEMENTS, append_extrato, append_insert, append_lote, decode_insert,
-    decode_lote,
+    Mismatch, Outcome, STATEMENTS, append_distintas, append_extrato, append_insert, append_lote,
+    decode_insert, decode_lote,
 };
 pub use reply::append_saldo_json;
 pub use route::{Route, route};

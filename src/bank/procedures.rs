@@ -1,7 +1,7 @@
 //! The calls of the stored procedures, and what their rows say. sql/002_procedures.sql has them.
 
 use super::Transacao;
-use crate::pg::{Row, Rows, Statement, append_call, oid, value};
+use crate::pg::{Params, Row, Rows, Statement, append_call, oid, value};
 use bytes::BytesMut;
 
 /// What a session prepares: the single transacao, both batches, the extrato.
@@ -22,20 +22,36 @@ pub fn append_insert(out: &mut BytesMut, transacao: &Transacao) {
 }
 
 /// Appends the call that applies many transacoes, those of one cliente in the order given;
-/// [`decode_lote`] reads its reply. Where each cliente is greater than the one before, which has
-/// a cheaper procedure of its own, it calls that.
+/// [`decode_lote`] reads its reply.
 pub fn append_lote<'a>(
     out: &mut BytesMut,
     transacoes: impl ExactSizeIterator<Item = &'a Transacao> + Clone,
 ) {
-    let clientes = transacoes.clone().map(|transacao| transacao.cliente);
-    let ascend = clientes.is_sorted_by(|one, next| one < next);
-    let statement = if ascend { &DISTINTAS } else { &LOTE };
-    append_call(out, statement, |params| {
-        params.int8_array(transacoes.clone().map(|transacao| transacao.cliente));
-        params.int8_array(transacoes.clone().map(|transacao| transacao.valor));
-        params.text_array(transacoes.map(|transacao| transacao.descricao.as_str()));
+    append_call(out, &LOTE, |params| append_arrays(params, transacoes));
+}
+
+/// The same, cheaper where few clientes come twice: the first `primeiras` transacoes are of as many
+/// clientes, by ascending id, and those behind them further ones of the same clientes.
+/// [`decode_lote`] reads its reply.
+pub fn append_distintas<'a>(
+    out: &mut BytesMut,
+    transacoes: impl ExactSizeIterator<Item = &'a Transacao> + Clone,
+    primeiras: usize,
+) {
+    append_call(out, &DISTINTAS, |params| {
+        append_arrays(params, transacoes);
+        // A flight's bound is far below; what no array can hold would be refused there.
+        params.int8(i64::try_from(primeiras).unwrap_or(i64::MAX));
     });
+}
+
+fn append_arrays<'a>(
+    params: &mut Params<'_>,
+    transacoes: impl ExactSizeIterator<Item = &'a Transacao> + Clone,
+) {
+    params.int8_array(transacoes.clone().map(|transacao| transacao.cliente));
+    params.int8_array(transacoes.clone().map(|transacao| transacao.valor));
+    params.text_array(transacoes.map(|transacao| transacao.descricao.as_str()));
 }
 
 /// Appends the call that reads one cliente's extrato; [`super::extrato::append_json`] writes what
@@ -96,7 +112,8 @@ pub fn decode_insert(rows: &Rows<'_>) -> Result<Outcome, Mismatch> {
     outcome().ok_or(Mismatch("InsertTransacao"))
 }
 
-/// Reads the reply to [`append_lote`]: the outcomes of its `n` transacoes, in their order.
+/// Reads the reply to [`append_lote`] or [`append_distintas`]: the outcomes of its `n` transacoes,
+/// in their order.
 ///
 /// # Errors
 ///
@@ -168,7 +185,8 @@ const LOTE: Statement = Statement {
 
 const DISTINTAS: Statement = Statement {
     name: "distintas",
-    sql: "SELECT resultado, saldo, limite FROM banco.transacoes_distintas($1, $2, $3)",
+    sql: "SELECT resultado, saldo, limite FROM banco.transacoes_distintas($1, $2, $3, $4)",
+    params: &[oid::INT8_ARRAY, oid::INT8_ARRAY, oid::TEXT_ARRAY, oid::INT8],
     ..LOTE
 };
 

@@ -1,5 +1,6 @@
 //! The calls that leave together, until their ReadyForQuery.
 
+use super::order::Order;
 use super::queue::Queue;
 use super::{Answer, Kind, Operation};
 use crate::bank::extrato::Made;
@@ -49,9 +50,9 @@ pub(super) struct Flight<T> {
     extratos: Vec<Slot<T, i64>>,
     /// The clientes whose extratos are read, in the order of their calls.
     clientes: Vec<i64>,
-    /// Each transacao's cliente and its index in `transacoes`, as they are sent.
-    sent: Vec<(i64, usize)>,
-    /// What became of each, by that index.
+    /// The transacoes as they are sent.
+    order: Order,
+    /// What became of each, in the order in which they joined.
     outcomes: Vec<Outcome>,
     prepare: bool,
 }
@@ -65,7 +66,7 @@ impl<T> Flight<T> {
             transacoes: Vec::new(),
             extratos: Vec::new(),
             clientes: Vec::new(),
-            sent: Vec::new(),
+            order: Order::default(),
             outcomes: Vec::new(),
             prepare: false,
         }
@@ -140,13 +141,13 @@ impl<T> Flight<T> {
                 self.calls.push_back(Call::Insert);
             }
             many => {
-                // By ascending cliente, as the cheaper call wants those that come once each. Of one
-                // cliente they stay in the order in which they joined.
-                self.sent.clear();
                 let clientes = many.iter().map(|slot| slot.what.cliente);
-                self.sent.extend(clientes.zip(0..));
-                self.sent.sort_unstable();
-                bank::append_lote(out, self.sent.iter().map(|(_, at)| &many[*at].what));
+                let primeiras = self.order.arrange(clientes);
+                let sent = self.order.places().map(|at| &many[at].what);
+                match primeiras {
+                    Some(primeiras) => bank::append_distintas(out, sent, primeiras),
+                    None => bank::append_lote(out, sent),
+                }
                 self.calls.push_back(Call::Lote);
             }
         }
@@ -189,10 +190,11 @@ impl<T> Flight<T> {
             }
             Call::Lote => {
                 // Answered in the order in which they joined, as a connection has to write them.
-                let outcomes = bank::decode_lote(rows, self.sent.len())?;
-                self.outcomes.resize(self.sent.len(), Outcome::NoCliente);
-                for ((_, at), outcome) in self.sent.iter().zip(outcomes) {
-                    self.outcomes[*at] = outcome;
+                let sent = self.order.places();
+                let outcomes = bank::decode_lote(rows, sent.len())?;
+                self.outcomes.resize(sent.len(), Outcome::NoCliente);
+                for (at, outcome) in sent.zip(outcomes) {
+                    self.outcomes[at] = outcome;
                 }
                 for (slot, outcome) in self.transacoes.iter_mut().zip(&self.outcomes) {
                     slot.answer(answer_to(*outcome), deliver);

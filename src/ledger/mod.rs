@@ -17,6 +17,7 @@
 //!   again as well.)
 
 mod flight;
+mod order;
 mod pause;
 mod queue;
 

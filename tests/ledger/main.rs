@@ -88,6 +88,16 @@ fn a_flight_is_answered_in_the_order_in_which_it_joined() {
     assert_eq!(story.depart(), ["distintas"]);
     story.land(&lote(&[1, 2]));
     story.tells(&["h applied 9 2", "i applied 9 1"]);
+    // Sixteen clientes and one that comes again: it is sent last.
+    story.credit("twice", 2);
+    (1..=16).for_each(|cliente| story.credit("once", cliente));
+    assert_eq!(story.depart(), ["distintas"]);
+    let mut saldos: Vec<i64> = (1..=16).chain([102]).collect();
+    story.land(&lote(&saldos));
+    assert_eq!(story.told.remove(0), "twice applied 9 2");
+    saldos.swap_remove(1);
+    let told = saldos.iter().map(|saldo| format!("once applied 9 {saldo}"));
+    assert_eq!(story.told, told.collect::<Vec<_>>());
 }
 
 #[test]

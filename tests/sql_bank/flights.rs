@@ -19,6 +19,17 @@ impl Random {
         flight
     }
 
+    /// The same, and behind them so many more of these clientes, in any order.
+    pub fn quase_distintas(&mut self, len: u64, clientes: u64, again: u64) -> Vec<(i64, i64)> {
+        let mut flight = self.distintas(len, clientes);
+        let first = flight.len() as u64;
+        for _ in 0..again {
+            let at = usize::try_from(self.below(first)).expect("an index");
+            flight.push((flight[at].0, self.transacao(clientes).1));
+        }
+        flight
+    }
+
     /// One of the first clientes, whose sixth is absent, and a signed valor: small, near the
     /// limits, vast.
     pub fn transacao(&mut self, clientes: u64) -> (i64, i64) {
@@ -36,9 +47,13 @@ impl Random {
 
 /// The flight's call, of transacoes_distintas where it takes the flight, else of transacoes_lote.
 pub fn lote(transacoes: &[(i64, i64)]) -> String {
-    let procedure = match transacoes.is_sorted_by(|one, next| one.0 < next.0) {
-        true => "transacoes_distintas",
-        false => "transacoes_lote",
+    let ascend = |one: &[(i64, i64)]| one[0].0 < one[1].0;
+    let primeiras = 1 + transacoes.windows(2).take_while(|one| ascend(one)).count();
+    let (first, again) = transacoes.split_at(primeiras.min(transacoes.len()));
+    let among = |one: &(i64, i64)| first.iter().any(|it| it.0 == one.0);
+    let (procedure, primeiras) = match again.iter().all(among) {
+        true => ("transacoes_distintas", format!(", {}", first.len())),
+        false => ("transacoes_lote", String::new()),
     };
     let list = |values: Vec<String>| format!("'{{{}}}'", values.join(","));
     let ids = list(transacoes.iter().map(|(id, _)| id.to_string()).collect());
@@ -49,7 +64,7 @@ pub fn lote(transacoes: &[(i64, i64)]) -> String {
             .collect(),
     );
     let descricoes = list((0..transacoes.len()).map(|at| format!("d{at}")).collect());
-    format!("SELECT * FROM {procedure}({ids}, {valores}, {descricoes});\n")
+    format!("SELECT * FROM {procedure}({ids}, {valores}, {descricoes}{primeiras});\n")
 }
 
 pub fn single(id: i64, valor: i64, descricao: &str) -> String {

@@ -106,3 +106,29 @@ pub const EXTRATOS: &str = "
             jsonb_build_object('saldo', jsonb_build_object('total', c.saldo, 'limite', c.limite),
                                'ultimas_transacoes', expected.list))
     ORDER BY c.id;";
+
+/// Runs each case's SQL in turn. One that is to fail must change nothing, and is given by a part
+/// of its message.
+pub fn check(bank: &Postgres, cases: &[(&str, &str)]) {
+    for (sql, expected) in cases {
+        let fails = expected.strip_prefix("error:");
+        let before = fails.map(|_| state(bank));
+        let printed = run(bank, sql);
+        if let Some(part) = fails {
+            let refused = printed.starts_with("error:") && printed.contains(part);
+            assert!(refused, "{sql}: {printed}");
+            assert_eq!(Some(state(bank)), before, "{sql}");
+        } else {
+            assert_eq!(printed, *expected, "{sql}");
+        }
+    }
+}
+
+/// All rows of both tables, and of the view.
+pub fn state(bank: &Postgres) -> String {
+    run(
+        bank,
+        "SELECT * FROM clientes ORDER BY id; SELECT * FROM lotes ORDER BY id;
+         SELECT * FROM transacoes ORDER BY cliente_id, n",
+    )
+}
