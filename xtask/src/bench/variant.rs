@@ -48,6 +48,10 @@ impl Store {
     }
 }
 
+/// The composition, and what goes on top of it for [`Proxy::Stream`].
+const CONTEST: &str = "docker-compose.yml";
+const STREAM: &str = "docker-compose.stream.yml";
+
 /// What [`Variant::changed`] takes.
 pub(super) const CHANGES: &str = "driver=auto|io_uring|epoll, sockets=unix|tcp, \
     store=durable|relaxed|reckless, proxy=http|stream, limits=none, cpus=NGINX/REPLICA/DB, \
@@ -69,6 +73,8 @@ pub struct Variant {
     pub limited: bool,
     /// What each service may use.
     pub shares: BTreeMap<String, Limits>,
+    /// What PostgreSQL is told for these shares, beside its file.
+    pub fitting: Vec<(String, String)>,
 }
 
 impl Variant {
@@ -83,6 +89,7 @@ impl Variant {
             store: Store::Durable,
             limited: true,
             shares: shares(options.proxy)?,
+            fitting: fitting(options.proxy)?,
             options,
         })
     }
@@ -121,6 +128,7 @@ impl Variant {
             "proxy" => {
                 self.options.proxy = parsed::<Proxy>(change, value)?;
                 self.shares = shares(self.options.proxy)?;
+                self.fitting = fitting(self.options.proxy)?;
             }
             "cpus" => self.share_cpus(value).map_err(Error::while_doing(change))?,
             "nginx.conf" => self.options.nginx_conf = Some(PathBuf::from(value)),
@@ -162,9 +170,11 @@ impl Variant {
         check_sum(&self.shares)
     }
 
-    /// The options with those of the store.
+    /// The options with those of the store, and of the shares. The last of one name counts.
     pub(super) fn stack_options(&self) -> Options {
         let mut options = self.options.clone();
+        let asked = std::mem::replace(&mut options.postgres_settings, self.fitting.clone());
+        options.postgres_settings.extend(asked);
         let settings = self.store.settings().iter();
         let owned = settings.map(|&(name, value)| (name.to_owned(), value.to_owned()));
         options.postgres_settings.extend(owned);
@@ -183,21 +193,50 @@ fn parsed<T: clap::ValueEnum>(change: &str, value: &str) -> Result<T, Error> {
 /// # Errors
 /// A file is not as it should be.
 fn shares(proxy: Proxy) -> Result<BTreeMap<String, Limits>, Error> {
-    let mut shares = limits_of("docker-compose.yml")?;
+    let mut shares = limits_of(CONTEST)?;
     if proxy == Proxy::Stream {
-        shares.extend(limits_of("docker-compose.stream.yml")?);
+        shares.extend(limits_of(STREAM)?);
     }
     Ok(shares)
 }
 
-fn limits_of(file: &str) -> Result<BTreeMap<String, Limits>, Error> {
+/// What the database is told on its command line for `proxy` alone, from the same file.
+///
+/// # Errors
+/// A file is not as it should be.
+fn fitting(proxy: Proxy) -> Result<Vec<(String, String)>, Error> {
+    if proxy == Proxy::Http {
+        return Ok(Vec::new());
+    }
+    let command = |file| -> Result<Vec<Yaml>, Error> {
+        let db = &document(file)?["services"]["db"];
+        let none = || Error::new(format!("{file}: the database's command is no list"));
+        db["command"].as_vec().cloned().ok_or_else(none)
+    };
+    let everywhere = command(CONTEST)?;
+    let mut own = command(STREAM)?;
+    own.retain(|word| !everywhere.contains(word));
+    let setting = |word: &Yaml| {
+        let setting = word.as_str().and_then(|word| word.strip_prefix("-c"));
+        let pair = setting.and_then(|setting| setting.split_once('='));
+        let none = || Error::new(format!("{STREAM}: {word:?} is no -cNAME=VALUE"));
+        let (name, value) = pair.ok_or_else(none)?;
+        Ok((name.to_owned(), value.to_owned()))
+    };
+    own.iter().map(setting).collect()
+}
+
+fn document(file: &str) -> Result<Yaml, Error> {
     let path = checkout()?.join(file);
     let text = std::fs::read_to_string(&path).map_err(Error::while_doing(path.display()))?;
     let documents = YamlLoader::load_from_str(&text);
     let documents = documents.map_err(Error::while_doing(path.display()))?;
-    let services = documents
-        .first()
-        .and_then(|document| document["services"].as_hash());
+    Ok(documents.into_iter().next().unwrap_or(Yaml::Null))
+}
+
+fn limits_of(file: &str) -> Result<BTreeMap<String, Limits>, Error> {
+    let document = document(file)?;
+    let services = document["services"].as_hash();
     let services = services.ok_or_else(|| Error::new(format!("{file} has no services")))?;
     let share = |(name, service): (&Yaml, &Yaml)| {
         let name = name.as_str().unwrap_or_default();
@@ -238,6 +277,25 @@ mod tests {
             check_sum(&shares).unwrap();
         }
         assert_ne!(shares(Proxy::Http).unwrap(), shares(Proxy::Stream).unwrap());
+    }
+
+    #[test]
+    fn buffers_fit_the_share_of_memory() {
+        let shipped = Variant::shipped(Options::new("crebito")).unwrap();
+        assert_eq!(shipped.stack_options().postgres_settings, []);
+        let stream = shipped
+            .changed("proxy=stream postgres.shared_buffers=1MB")
+            .unwrap();
+        let settings = stream.stack_options().postgres_settings;
+        let names: Vec<_> = settings.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["shared_buffers"; 2]);
+        assert_eq!(
+            settings.last().unwrap().1,
+            "1MB",
+            "what is asked for counts"
+        );
+        let back = stream.changed("proxy=http").unwrap();
+        assert_eq!(back.stack_options().postgres_settings.len(), 1);
     }
 
     #[test]
