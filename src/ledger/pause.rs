@@ -5,7 +5,8 @@
 //!
 //! 1. When a flight is back, its operations and those that wait meanwhile are a *crowd*; about as
 //!    many as in the largest crowd of the last flights will soon be waiting again.
-//! 2. Where the crowd is smaller than [`CROWD_MIN`], nobody waits: there is too little to gain.
+//! 2. Where the crowd is smaller than [`CROWD_MIN`], or was with the flight before, nobody waits:
+//!    there is too little to gain. (Of eight connections six are at one worker now and then.)
 //! 3. Else a flight leaves once enough of the crowd wait: all of a crowd up to [`FEW`]; of a larger
 //!    one [`SHARE_PERCENT`], but [`FEW`] at least; never more than [`ENOUGH`].
 //! 4. It leaves without them once the pause is over: `PAUSE_US` after the last departure. If the
@@ -38,8 +39,9 @@ pub(super) struct Pause {
     left_us: u64,
     /// When the pause after the last flight ends.
     over_us: u64,
-    /// The largest crowd lately.
+    /// The largest crowd lately, and what it was one flight before.
     crowd: usize,
+    crowd_before: usize,
 }
 
 impl Pause {
@@ -50,6 +52,7 @@ impl Pause {
             left_us: 0,
             over_us: 0,
             crowd: 0,
+            crowd_before: 0,
         }
     }
 
@@ -69,6 +72,7 @@ impl Pause {
         let after_landing_us = now_us.saturating_add(flight_us.min(self.pause_us));
         let after_departure_us = self.left_us.saturating_add(self.pause_us);
         self.over_us = after_departure_us.max(after_landing_us);
+        self.crowd_before = self.crowd;
         let faded = self.crowd - self.crowd.div_ceil(FADES);
         self.crowd = faded.max(carried + waiting);
     }
@@ -77,7 +81,7 @@ impl Pause {
     pub(super) fn left_to_wait_us(&self, waiting: usize, now_us: u64) -> Option<u64> {
         let share = self.crowd * SHARE_PERCENT / 100;
         let wanted = share.max(self.crowd.min(FEW)).min(self.enough);
-        if self.crowd < CROWD_MIN || waiting >= wanted {
+        if self.crowd.min(self.crowd_before) < CROWD_MIN || waiting >= wanted {
             return None;
         }
         self.over_us.checked_sub(now_us).filter(|left| *left > 0)
@@ -235,6 +239,7 @@ mod tests {
             (0, 50_000, None),
         ] {
             let mut pause = Pause::new(pause_us);
+            pause.landed(100, 0, 0);
             pause.departed(left_us);
             let now_us = left_us + flight_us;
             pause.landed(100, 0, now_us);
@@ -248,8 +253,10 @@ mod tests {
     fn a_burst_delays_who_goes_on_alone_for_150_ms_at_most() {
         for burst in [6, 16, 64, 256, 1_024] {
             let mut pause = Pause::new(2_000);
+            pause.landed(burst, 0, 0);
             pause.departed(0);
             pause.landed(burst, 0, 300);
+            assert!(pause.left_to_wait_us(1, 400).is_some());
             let mut now_us: u64 = 300;
             loop {
                 // The next of one client, 100 us after its answer.
@@ -266,9 +273,25 @@ mod tests {
         }
     }
 
+    /// As with eight connections before two replicas.
+    #[test]
+    fn a_crowd_that_is_seen_once_among_few_delays_nobody() {
+        let mut pause = Pause::new(2_000);
+        for (carried, waiting) in [(1, 3), (3, 1), (3, 3), (4, 0), (1, 3), (3, 3), (4, 0)] {
+            pause.departed(1_000);
+            pause.landed(carried, waiting, 1_300);
+            assert_eq!(pause.left_to_wait_us(waiting + 1, 1_300), None);
+        }
+        pause.landed(3, 3, 1_300);
+        assert_eq!(pause.left_to_wait_us(3, 1_300), None);
+        pause.landed(3, 3, 1_300);
+        assert_eq!(pause.left_to_wait_us(3, 1_300), Some(1_700));
+    }
+
     #[test]
     fn after_silence_nobody_waits() {
         let mut pause = Pause::new(2_000);
+        pause.landed(100, 0, 0);
         pause.departed(1_000);
         pause.landed(100, 0, 1_200);
         assert_eq!(pause.left_to_wait_us(1, 1_500), Some(1_500));
