@@ -8,8 +8,8 @@
 -- refused: the limite is far, and each transacao counts.
 --
 -- Many clientes lie closer together, and their pages are pruned less often, as sql/001_schema.sql
--- advises. All in one transaction on new
--- files: with wal_level=minimal none of it goes through the WAL.
+-- advises. All in one transaction on new files: with wal_level=minimal none of it goes through the
+-- WAL.
 BEGIN;
 TRUNCATE banco.lotes, banco.clientes;
 DO $$

@@ -103,6 +103,7 @@ CALL pg_temp.measure(1, 0, 5, :times);
 CALL pg_temp.measure(2, 0, 5, :times);
 CALL pg_temp.measure(3, 0, 5, :times);
 CALL pg_temp.measure(8, 1, :clientes, :times);
+CALL pg_temp.measure(16, 1, :clientes, :times);
 CALL pg_temp.measure(20, 0, :clientes, :times);
 CALL pg_temp.measure(64, 0, :clientes, :times);
 CALL pg_temp.measure(64, 1, :clientes, :times);

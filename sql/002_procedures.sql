@@ -255,30 +255,30 @@ BEGIN
     END IF;
 
     -- Each of their rows is locked by now, and near at hand.
-    FOR p IN primeiras + 1 .. cardinality(ids) LOOP
-        primeira := width_bucket(ids[p], primeiros);
-        IF ids[p] IS DISTINCT FROM primeiros[primeira] THEN
-            RAISE EXCEPTION 'id % is not among the first', ids[p] USING ERRCODE = '2202E';
+    FOR outra IN primeiras + 1 .. cardinality(ids) LOOP
+        primeira := width_bucket(ids[outra], primeiros);
+        IF (ids[outra] = primeiros[primeira]) IS NOT true THEN
+            RAISE EXCEPTION 'id % is not among the first', ids[outra] USING ERRCODE = '2202E';
         END IF;
         -- Nobody's row was locked there, and whoever comes meanwhile is to be locked in his turn.
         CONTINUE WHEN resultado[primeira] = 1;
-        UPDATE banco.clientes AS c SET saldo = c.saldo + valores[p], n = c.n + 1,
+        UPDATE banco.clientes AS c SET saldo = c.saldo + valores[outra], n = c.n + 1,
             lotes = (lote || c.lotes)[1:10]
-        WHERE c.id = ids[p] AND banco.cabe(c.saldo, c.limite, valores[p]) IS NOT false
+        WHERE c.id = ids[outra] AND banco.cabe(c.saldo, c.limite, valores[outra]) IS NOT false
         RETURNING c.saldo, c.limite, c.n, c.lotes[2] AS anterior INTO cliente;
         IF FOUND THEN
-            resultado[p] := 0;
-            ns[p] := cliente.n;
+            resultado[outra] := 0;
+            ns[outra] := cliente.n;
             mudou := true;
             IF cliente.anterior > lote THEN
                 atrasado := true;
             END IF;
         ELSE
-            resultado[p] := CASE WHEN valores[p] < 0 THEN 2 ELSE 3 END;
-            SELECT c.saldo, c.limite INTO cliente FROM banco.clientes AS c WHERE c.id = ids[p];
+            resultado[outra] := CASE WHEN valores[outra] < 0 THEN 2 ELSE 3 END;
+            SELECT c.saldo, c.limite INTO cliente FROM banco.clientes AS c WHERE c.id = ids[outra];
         END IF;
-        saldo[p] := cliente.saldo;
-        limite[p] := cliente.limite;
+        saldo[outra] := cliente.saldo;
+        limite[outra] := cliente.limite;
     END LOOP;
 
     IF NOT mudou THEN
@@ -295,6 +295,15 @@ BEGIN
     INSERT INTO banco.lotes (id, realizada_em, clientes, ns, valores, descricoes)
     VALUES (lote, clock_timestamp(), ids, ns, valores, descricoes);
 END
+$$;
+
+-- What replicas of before the fourth argument call; it goes with the next release.
+CREATE OR REPLACE FUNCTION banco.transacoes_distintas(
+    ids bigint[], valores bigint[], descricoes text[],
+    OUT resultado smallint[], OUT saldo bigint[], OUT limite bigint[]
+)
+LANGUAGE sql AS $$
+    SELECT * FROM banco.transacoes_distintas(ids, valores, descricoes, cardinality(ids))
 $$;
 
 -- The extrato, as rows: the newest transacao first, at most ten; saldo, limite and the time of the

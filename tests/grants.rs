@@ -41,18 +41,24 @@ fn a_replica_serves_with_them() {
     for _ in 2..=20 {
         assert_eq!(client.receive().unwrap().status, 200);
     }
+    // Of two clientes, of whom one comes again.
+    let ask = format!(
+        "SET ROLE {ROLE};
+         SELECT resultado FROM banco.transacoes_distintas('{{2,3,2}}', '{{1,1,1}}', '{{a,b,c}}', 2)"
+    );
+    assert_eq!(run(&bank, &ask), "{0,0,0}");
     let extrato = client.exchange(common::extrato(1)).unwrap();
     assert_eq!(extrato.json()["saldo"]["total"], 210, "{}", extrato.text());
     assert_eq!(run(&bank, INVARIANTS), "");
     let calls = run(
         &bank,
         "SELECT n, cardinality(lotes) FROM clientes WHERE id = 1;
-         SELECT count(*) BETWEEN 2 AND 19 FROM lotes",
+         SELECT count(*) BETWEEN 3 AND 20 FROM lotes",
     );
     assert_eq!(calls, "20|10\nt");
     // Whoever reads by hand as that role does so as well.
     let rows = format!("SET ROLE {ROLE}; SELECT count(*), sum(valor) FROM banco.transacoes");
-    assert_eq!(run(&bank, &rows), "20|210");
+    assert_eq!(run(&bank, &rows), "23|213");
     let extrato = format!("SET ROLE {ROLE}; SELECT count(*) FROM banco.extrato(1)");
     assert_eq!(run(&bank, &extrato), "10");
 }

@@ -88,6 +88,7 @@ fn transacoes_of_clientes_that_come_again_by_hand() {
             ),
             (&call("'{1,2,3}', '{1,1,1}', '{a,b,c}', 2"), not_first),
             (&call("'{1,2,0}', '{1,1,1}', '{a,b,c}', 2"), not_first),
+            (&call("'{1,NULL}', '{1,1}', '{a,b}', 1"), not_first),
             (&call("'{1,1}', '{1,1}', '{a,b}', 0"), not_first),
             (
                 &call("'{1,1}', '{1,1}', '{a,b}', 3"),
@@ -99,6 +100,15 @@ fn transacoes_of_clientes_that_come_again_by_hand() {
             ),
             (&call("'{1,1}', '{1,1}', '{a,b}', NULL"), "error:null value"),
             (&call("'{1,1}', '{1,NULL}', '{a,b}', 1"), "error:null value"),
+            // As replicas of before call it.
+            (
+                &call("'{4,5}', '{1,1}', '{a,b}'"),
+                "{0,0}|{6,11}|{10000000,500000}",
+            ),
+            (
+                &call("'{4,4}', '{1,1}', '{a,b}'"),
+                "error:the ids must ascend",
+            ),
             (INVARIANTS, ""),
         ],
     );

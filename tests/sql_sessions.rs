@@ -48,8 +48,7 @@ fn sessions_beside_each_other() {
 
 /// A call takes its lote's number before it has its locks. Here it waits for the first one while
 /// another session gives the second cliente a later lote: it must then take a number later still.
-#[test]
-fn a_lote_that_waited_is_later_than_what_it_waited_for() {
+fn a_lote_that_waited(transacoes: &[(i64, i64)], answer: &str, lotes: &str) {
     let bank = bank();
     let first =
         "SET statement_timeout = '60s'; BEGIN; SELECT FROM clientes WHERE id = 1 FOR NO KEY UPDATE;
@@ -59,8 +58,8 @@ fn a_lote_that_waited_is_later_than_what_it_waited_for() {
             END LOOP;
         END $$;
         SELECT resultado FROM InsertTransacao(2, 5, 'c', 'between'); COMMIT;";
-    // Of the third cliente nothing is applied.
-    let waiting = lote(&[(1, 1), (2, 2), (3, -2_000_000), (4, 4)]);
+    let waiting = lote(transacoes);
+    assert!(waiting.contains("transacoes_distintas"));
     thread::scope(|scope| {
         let first = scope.spawn(|| bank.psql(first).expect("no call fails"));
         let locked = "SELECT count(*) FROM pg_locks WHERE relation = 'clientes'::regclass
@@ -69,19 +68,33 @@ fn a_lote_that_waited_is_later_than_what_it_waited_for() {
             thread::sleep(Duration::from_millis(5));
         }
         let answered = bank.psql(&waiting).expect("no call fails");
-        assert_eq!(
-            answered.trim(),
-            "{0,0,2,0}|{1,7,0,4}|{100000,80000,1000000,10000000}"
-        );
+        assert_eq!(answered.trim(), answer);
         assert_eq!(first.join().expect("no panic").trim(), "0");
     });
-    let lotes = "SELECT id, lotes FROM clientes ORDER BY id; SELECT id, clientes FROM lotes";
-    assert_eq!(
-        run(&bank, lotes),
-        "1|{3}\n2|{3,2}\n3|{}\n4|{3}\n5|{}\n2|{2}\n3|{1,2,3,4}"
-    );
+    let found = "SELECT id, lotes FROM clientes ORDER BY id; SELECT id, clientes FROM lotes";
+    assert_eq!(run(&bank, found), lotes);
     assert_eq!(run(&bank, INVARIANTS), "");
     assert_eq!(run(&bank, EXTRATOS), "");
+}
+
+/// Of the third cliente nothing is applied.
+#[test]
+fn a_lote_that_waited_is_later_than_what_it_waited_for() {
+    a_lote_that_waited(
+        &[(1, 1), (2, 2), (3, -2_000_000), (4, 4)],
+        "{0,0,2,0}|{1,7,0,4}|{100000,80000,1000000,10000000}",
+        "1|{3}\n2|{3,2}\n3|{}\n4|{3}\n5|{}\n2|{2}\n3|{1,2,3,4}",
+    );
+}
+
+/// The one whose lote came between is refused at first, and applied as he comes again.
+#[test]
+fn so_it_is_where_a_cliente_comes_again() {
+    a_lote_that_waited(
+        &[(1, 1), (2, -2_000_000), (4, 4), (2, 2), (1, 1)],
+        "{0,2,0,0,0}|{1,5,4,7,2}|{100000,80000,10000000,80000,100000}",
+        "1|{3,3}\n2|{3,2}\n3|{}\n4|{3}\n5|{}\n2|{2}\n3|{1,2,4,2,1}",
+    );
 }
 
 /// Several sessions with one cliente, by flights of up to twelve and one by one: every extrato that

@@ -31,8 +31,8 @@ pub fn append_lote<'a>(
 }
 
 /// The same, cheaper where few clientes come twice: the first `primeiras` transacoes are of as many
-/// clientes, by ascending id, and those behind them further ones of the same clientes.
-/// [`decode_lote`] reads its reply.
+/// clientes, by ascending id, and those behind them further ones of the same clientes. In any other
+/// order the call is an ERROR, and nothing of it is applied. [`decode_lote`] reads its reply.
 pub fn append_distintas<'a>(
     out: &mut BytesMut,
     transacoes: impl ExactSizeIterator<Item = &'a Transacao> + Clone,

@@ -6,8 +6,8 @@
 //! (docs/decisions/0001-batch-procedure.md).
 
 /// For each transacao that comes again there are so many clientes at least, or `transacoes_lote` is
-/// called: it costs a seventh more for each cliente, `transacoes_distintas` a statement for each
-/// transacao that comes again. They meet at about eight.
+/// called: that costs a sixth more for each cliente, and `transacoes_distintas` a statement for
+/// each transacao that comes again. They meet at about eight.
 const CLIENTES_FOR_EACH_AGAIN: usize = 16;
 
 /// A flight's transacoes as they are sent; its buffers are reused.

@@ -79,6 +79,13 @@ impl Data {
             let sentence = format!("{shown} has UNLOGGED tables, of a run with --store reckless");
             return Err(Error::new(sentence));
         }
+        // What perf/large.sql leaves for so many; another layout has other figures.
+        let laid_out = "SELECT count(*) FROM pg_class WHERE oid = 'banco.clientes'::regclass
+            AND 'fillfactor=100' = ANY (reloptions)";
+        if size.clientes >= 1_000_000 && self.ask(laid_out)? == 0 {
+            let sentence = format!("{shown} was laid out by another version: remove it");
+            return Err(Error::new(sentence));
+        }
         let clientes = self.ask("SELECT count(*) FROM banco.clientes")?;
         let rows = self.ask("SELECT count(*) FROM banco.transacoes")?;
         match clientes == size.clientes && rows >= size.rows {
