@@ -7,8 +7,8 @@ use xtask::compose::check_sum;
 use xtask::stack::Postgres;
 
 use crate::composition::{
-    CONTEST, PROD, all_services, composition, environment, file, limits as limits_of, merged,
-    postgres_conf, services, settings, strings,
+    CONTEST, PROD, STREAM, all_services, composition, environment, file, limits as limits_of,
+    merged, postgres_conf, services, settings, strings,
 };
 
 const BOTH: [&str; 2] = [CONTEST, PROD];
@@ -216,6 +216,32 @@ fn postgres_takes_every_line_of_its_file() {
     for durable in ["fsync", "full_page_writes", "synchronous_commit"] {
         let value = postgres.psql(&format!("SHOW {durable}")).unwrap();
         assert_eq!(value, "on", "{durable}");
+    }
+}
+
+/// What the buffers leave is for three workers of autovacuum, the WAL's buffers (a thirty-second of
+/// the others), and sessions of up to 10 MB beside both replicas' and a dump's: with a million
+/// clientes all of it is taken, and beyond the limit the kernel kills a session.
+#[test]
+fn the_databases_memory_holds_its_buffers_and_the_rest() {
+    const MB: u64 = 1_048_576;
+    let in_file = postgres_conf().into_iter();
+    let in_file: Vec<String> = in_file
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    for name in [CONTEST, PROD, STREAM] {
+        let db = &services(name)["db"];
+        let told: Vec<String> = settings(db).into_iter().chain(in_file.clone()).collect();
+        let bytes = |name: &str| {
+            let value = told
+                .iter()
+                .find_map(|it| it.strip_prefix(name)?.strip_suffix("MB"));
+            value.unwrap().parse::<u64>().unwrap() * MB
+        };
+        let buffers = bytes("shared_buffers=");
+        let used = buffers + buffers / 32 + 3 * bytes("maintenance_work_mem=") + 3 * 10 * MB;
+        let memory = limits_of(db).memory_bytes;
+        assert!(used <= memory, "{name}: {used} of {memory} bytes");
     }
 }
 

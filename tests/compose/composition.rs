@@ -9,6 +9,8 @@ use yaml_rust2::{Yaml, YamlLoader};
 
 pub const CONTEST: &str = "docker-compose.yml";
 pub const PROD: &str = "prod/docker-compose.yml";
+/// On top of the contest's.
+pub const STREAM: &str = "docker-compose.stream.yml";
 
 /// A service's keys.
 pub type Service = BTreeMap<String, Yaml>;

@@ -1,4 +1,5 @@
-//! docker-compose.stream.yml on top of the contest's: another NGINX, other shares, no more.
+//! docker-compose.stream.yml on top of the contest's: another NGINX, other shares, the buffers
+//! that fit them, no more.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +8,11 @@ use xtask::compose::check_sum;
 
 use crate::both::servers;
 use crate::composition::{
-    CONTEST, PROD, composition, environment, file, limits as limits_of, merged, postgres_conf,
-    services, settings, strings,
+    CONTEST, STREAM, composition, environment, file, limits as limits_of, merged, services, strings,
 };
 
-const STREAM: &str = "docker-compose.stream.yml";
-
 #[test]
-fn only_nginx_and_the_shares_are_others() {
+fn only_nginx_the_shares_and_the_buffers_are_others() {
     let contest = services(CONTEST);
     let stream = services(STREAM);
     assert!(composition(STREAM).keys().eq(["services"]));
@@ -48,26 +46,6 @@ fn it_meets_the_replicas_where_the_default_does() {
     assert_eq!(found, servers("nginx.conf"));
     assert_eq!(found.len(), 2);
     assert!(file("nginx.stream.conf").contains("least_conn;"));
-}
-
-/// What `shared_buffers` leave is for sessions, three vacuums and the WAL's buffers: with
-/// a million clientes they are all taken, and beyond the limit the kernel kills a session.
-#[test]
-fn the_databases_memory_holds_its_buffers_and_the_rest() {
-    let in_file = postgres_conf().into_iter();
-    let in_file = in_file.map(|(name, value)| format!("{name}={value}"));
-    let in_file: Vec<String> = in_file.collect();
-    for name in [CONTEST, PROD, STREAM] {
-        let db = &services(name)["db"];
-        let told: Vec<String> = settings(db).into_iter().chain(in_file.clone()).collect();
-        let told = told
-            .iter()
-            .find_map(|it| it.strip_prefix("shared_buffers="));
-        let megabytes = told.and_then(|it| it.strip_suffix("MB"));
-        let megabytes: u64 = megabytes.unwrap().parse().unwrap();
-        let left = limits_of(db).memory_bytes - megabytes * 1_048_576;
-        assert!(left > 90 * 1_048_576, "{name}: {left} bytes are left");
-    }
 }
 
 /// Behind a pipe each connection may be a hostile client's, with all that it may have under way.
