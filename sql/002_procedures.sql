@@ -297,7 +297,7 @@ BEGIN
 END
 $$;
 
--- What replicas of before the fourth argument call; it goes with the next release.
+-- Replicas of the version before call this one; the next release drops it.
 CREATE OR REPLACE FUNCTION banco.transacoes_distintas(
     ids bigint[], valores bigint[], descricoes text[],
     OUT resultado smallint[], OUT saldo bigint[], OUT limite bigint[]

@@ -109,7 +109,7 @@ fn a_replica_reads_by_the_keys() {
     let mut ask = |number: i64| {
         let credit = common::transacao(1, "c", number, "planned");
         assert_eq!(client.exchange(&credit).unwrap().status, 200);
-        // Twice: a crowd that was seen once is not waited for.
+        // Twice: the first flight after a crowd does not wait for it.
         for _ in 0..2 {
             client.send(credit.repeat(40)).unwrap();
             for _ in 0..40 {

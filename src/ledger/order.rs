@@ -7,7 +7,8 @@
 
 /// For each transacao that comes again there are so many clientes at least, or `transacoes_lote` is
 /// called: that costs a sixth more for each cliente, and `transacoes_distintas` a statement for
-/// each transacao that comes again. They meet at about eight.
+/// each transacao that comes again. With 64 clientes they meet at about eight for each such one,
+/// with fewer at sixteen.
 const CLIENTES_FOR_EACH_AGAIN: usize = 16;
 
 /// A flight's transacoes as they are sent; its buffers are reused.

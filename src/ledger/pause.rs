@@ -5,8 +5,10 @@
 //!
 //! 1. When a flight is back, its operations and those that wait meanwhile are a *crowd*; about as
 //!    many as in the largest crowd of the last flights will soon be waiting again.
-//! 2. Where the crowd is smaller than [`CROWD_MIN`], or was with the flight before, nobody waits:
-//!    there is too little to gain. (Of eight connections six are at one worker now and then.)
+//! 2. Where that largest crowd is smaller than [`CROWD_MIN`], or was one flight before, nobody
+//!    waits: there is too little to gain. So a crowd of six that is seen once delays nobody (of
+//!    eight connections six are at one worker for a flight now and then); a larger one is still
+//!    remembered as six or more a flight later.
 //! 3. Else a flight leaves once enough of the crowd wait: all of a crowd up to [`FEW`]; of a larger
 //!    one [`SHARE_PERCENT`], but [`FEW`] at least; never more than [`ENOUGH`].
 //! 4. It leaves without them once the pause is over: `PAUSE_US` after the last departure. If the
@@ -286,6 +288,13 @@ mod tests {
         assert_eq!(pause.left_to_wait_us(3, 1_300), None);
         pause.landed(3, 3, 1_300);
         assert_eq!(pause.left_to_wait_us(3, 1_300), Some(1_700));
+
+        let mut larger = Pause::new(2_000);
+        for (carried, wait) in [(4, None), (8, None), (4, Some(1_700))] {
+            larger.departed(1_000);
+            larger.landed(carried, 0, 1_300);
+            assert_eq!(larger.left_to_wait_us(1, 1_300), wait);
+        }
     }
 
     #[test]
