@@ -77,9 +77,20 @@ pub fn status(home: &Home, json: bool) -> Result<bool, Error> {
         ));
     }
     if alive < all {
-        warn("`cargo xtask up` stops what is left, and starts all of it; the bank stays");
+        warn(cure(state.is_owned()));
     }
     Ok(alive == all)
+}
+
+/// What starts the parts that have ended; an `up` that goes on in a terminal lets no other begin.
+fn cure(owned: bool) -> &'static str {
+    match owned {
+        true => {
+            "`cargo xtask down` (or Ctrl-C where `up` runs) and then `up` starts all of it; the \
+             bank stays"
+        }
+        false => "`cargo xtask up` stops what is left, and starts all of it; the bank stays",
+    }
 }
 
 fn nothing_runs(home: &Home, json: bool, started: bool) -> Result<bool, Error> {
@@ -173,4 +184,16 @@ pub fn clean(home: &Home) -> Result<(), Error> {
     }
     say("(`cargo clean` removes what was built.)");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cure;
+
+    /// `up` refuses while another one goes on, so it must not be told then.
+    #[test]
+    fn the_cure_is_one_that_is_let() {
+        assert!(cure(true).starts_with("`cargo xtask down`"));
+        assert!(cure(false).starts_with("`cargo xtask up`"));
+    }
 }
