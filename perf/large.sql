@@ -1,20 +1,20 @@
 -- The bank of `cargo xtask bench --large`: CLIENTES clientes with EACH transacoes each, as the
 -- procedures would have left them: n counts, saldo is the sum, and never below -limite.
--- Both words in capitals are filled in.
+-- The three words in capitals are filled in.
 --
 -- In the order of time all clientes take turns, twenty to a flight, so the ten transacoes of an
 -- extrato lie on ten pages, as they would in life. Each debit takes back the credit before it, so
 -- the saldo after an odd number is the last credit, after an even one 0. No debit of the load is
 -- refused: the limite is far, and each transacao counts.
 --
--- Many clientes lie closer together, and their pages are pruned less often, as sql/001_schema.sql
--- advises. All in one transaction on new files: with wal_level=minimal none of it goes through the
--- WAL.
+-- From MANY on clientes lie closer together, and their pages are pruned less often, as
+-- sql/001_schema.sql advises. All in one transaction on new files: with wal_level=minimal none of
+-- it goes through the WAL.
 BEGIN;
 TRUNCATE banco.lotes, banco.clientes;
 DO $$
 BEGIN
-    IF CLIENTES >= 1000000 THEN
+    IF CLIENTES >= MANY THEN
         ALTER TABLE banco.clientes SET (fillfactor = 80);
     END IF;
 END
@@ -27,7 +27,7 @@ SELECT id, 1000000000000, EACH % 2 * (1 + (id * 7919 + (EACH + 1) / 2 * 104729) 
 FROM generate_series(1, CLIENTES) AS id;
 DO $$
 BEGIN
-    IF CLIENTES >= 1000000 THEN
+    IF CLIENTES >= MANY THEN
         ALTER TABLE banco.clientes SET (fillfactor = 100);
     END IF;
     FOR n IN 1..EACH LOOP

@@ -352,9 +352,15 @@ fn damaged_data_ends_in_a_sentence_with_the_way_out() {
         down::down(&own.home).unwrap();
         std::fs::remove_dir_all(data.join("base")).unwrap();
     };
-    for damage in [&only_its_version as &dyn Fn(), &without_base] {
+    let without_its_version = || std::fs::remove_file(data.join("PG_VERSION")).unwrap();
+    for (damage, named) in [
+        (&only_its_version as &dyn Fn(), ""),
+        (&without_base, ""),
+        (&without_its_version, "it has no PG_VERSION\n"),
+    ] {
         damage();
         let error = own.up(|_| {}).unwrap_err().to_string();
+        assert!(error.contains(named), "{error}");
         assert!(error.contains("cargo xtask up --fresh"), "{error}");
         assert!(!postmaster_runs(data), "PostgreSQL is left");
     }

@@ -21,7 +21,7 @@ impl Error {
     /// What the failed program `name` has to say; at the least, how it ended.
     pub(crate) fn of_program(name: &str, output: &Output) -> Error {
         const SIGINT: i32 = 2;
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = brief(&String::from_utf8_lossy(&output.stderr));
         match (output.status.signal(), said.trim()) {
             (Some(SIGINT), _) => Error::interrupted(),
             (_, "") => Error(format!("{name}: {}", output.status)),
@@ -32,6 +32,20 @@ impl Error {
     /// For `map_err`: puts what was being done before the reason why it failed.
     pub fn while_doing<E: fmt::Display>(what: impl fmt::Display) -> impl FnOnce(E) -> Error {
         move |reason| Error(format!("{what}: {reason}"))
+    }
+}
+
+/// The first and the last lines of what a program says a thousand times (`cp` on a full disk).
+fn brief(said: &str) -> String {
+    const KEPT: usize = 10;
+    let lines: Vec<&str> = said.lines().collect();
+    match lines.len().saturating_sub(2 * KEPT) {
+        0 => said.to_owned(),
+        more => {
+            let (first, last) = (&lines[..KEPT], &lines[KEPT + more..]);
+            let between = format!("({more} more lines)");
+            [first, &[&between], last].concat().join("\n")
+        }
     }
 }
 
@@ -63,6 +77,10 @@ mod tests {
         };
         check("echo no such file >&2; exit 1", "sh: no such file");
         check("exit 3", "sh: exit status: 3");
+        let script = "seq 30 >&2; exit 1";
+        let first = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10";
+        let last = "21\n22\n23\n24\n25\n26\n27\n28\n29\n30";
+        check(script, &format!("sh: {first}\n(10 more lines)\n{last}"));
         // Made by hand: a shell that was started in the background may not be interrupted.
         let output = Output {
             status: ExitStatus::from_raw(2),

@@ -215,10 +215,18 @@ impl Home {
         Ok(before.exists().then_some(before))
     }
 
-    /// Removes the data, once no PostgreSQL runs on it.
+    /// Removes the data, once no PostgreSQL runs on it. They lose their name first: half of them is
+    /// never taken for a bank, should this be killed.
     pub(crate) fn remove_data(&self) -> Result<(), Error> {
         postmaster::stop(&self.data)?;
-        remove(&self.data)
+        let gone = self.data.with_extension("gone");
+        remove(&gone)?;
+        match fs::rename(&self.data, &gone) {
+            Err(reason) if reason.kind() != ErrorKind::NotFound => {
+                Err(Error::while_doing(self.data.display())(reason))
+            }
+            _ => remove(&gone),
+        }
     }
 
     /// Removes everything, also the clusters' templates.

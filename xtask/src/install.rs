@@ -74,8 +74,12 @@ pub fn needs_of(proxy: Proxy) -> &'static [Need] {
 /// missing is installed by xtask/install.sh.
 ///
 /// # Errors
-/// It may not be installed here: the error is the command to run. Or the installation failed.
+/// It may not be installed here: the error is the command to run. Or the installation failed. Or
+/// `PG_BIN` names a folder without the server: no package would be taken in its place.
 pub fn ensure(needs: &[Need]) -> Result<(), Error> {
+    if needs.contains(&Need::PostgreSql) {
+        programs::chosen_postgresql()?;
+    }
     let missing: Vec<Need> = needs
         .iter()
         .copied()

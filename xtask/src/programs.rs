@@ -12,19 +12,10 @@ use crate::error::Error;
 /// newest of Debian's /usr/lib/postgresql/*/bin. A client program that `PG_BIN` lacks (some
 /// packages have the server alone) is looked for in the other places.
 pub fn postgresql(name: &str) -> Result<PathBuf, Error> {
+    chosen_postgresql()?;
     let chosen = env::var_os("PG_BIN").map(PathBuf::from);
-    if let Some(found) = chosen
-        .as_ref()
-        .and_then(|folder| executable(&folder.join(name)))
-    {
+    if let Some(found) = chosen.and_then(|folder| executable(&folder.join(name))) {
         return Ok(found);
-    }
-    if let (Some(folder), "postgres" | "initdb") = (&chosen, name) {
-        let sentence = format!(
-            "PG_BIN is {}, and there is no `{name}` in it",
-            folder.display()
-        );
-        return Err(Error::new(sentence));
     }
     let found = on_path(name).or_else(|| {
         let folders = debian_folders();
@@ -34,6 +25,25 @@ pub fn postgresql(name: &str) -> Result<PathBuf, Error> {
             .find_map(|folder| executable(&folder.join(name)))
     });
     found.ok_or_else(|| Error::new(format!("PostgreSQL's `{name}` is not on this machine")))
+}
+
+/// Whether the folder `PG_BIN`, if that is set, has the server's programs.
+pub(crate) fn chosen_postgresql() -> Result<(), Error> {
+    match env::var_os("PG_BIN") {
+        Some(folder) => has_server(Path::new(&folder)),
+        None => Ok(()),
+    }
+}
+
+fn has_server(folder: &Path) -> Result<(), Error> {
+    let mut needed = ["initdb", "postgres"].into_iter();
+    match needed.find(|name| executable(&folder.join(name)).is_none()) {
+        Some(name) => Err(Error::new(format!(
+            "PG_BIN is {}, and there is no `{name}` in it",
+            folder.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// NGINX, on PATH or where Debian puts it (its sbin is not on everybody's PATH).
@@ -141,4 +151,18 @@ fn debian_folders() -> Vec<PathBuf> {
 fn executable(path: &Path) -> Option<PathBuf> {
     let found = fs::metadata(path).ok()?;
     (found.is_file() && found.permissions().mode() & 0o111 != 0).then(|| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chosen_folder_without_the_server_is_named() {
+        let postgres = postgresql("postgres").unwrap();
+        assert!(has_server(postgres.parent().unwrap()).is_ok());
+        let said = has_server(Path::new("/nonexistent")).unwrap_err();
+        let expected = "PG_BIN is /nonexistent, and there is no `initdb` in it";
+        assert_eq!(said.to_string(), expected);
+    }
 }

@@ -2,6 +2,7 @@
 //! creation of role and database take longer than the rest of a private stack's start.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -46,7 +47,7 @@ pub(crate) fn copy_to(data: &Path, account: Option<&Account>) -> Result<(), Erro
         let whole = before.is_some() && identity(&template) == before;
         match copied {
             Ok(()) if whole => {
-                return fs::rename(&half, data).map_err(Error::while_doing(data.display()));
+                return fs::rename(&half, data).map_err(|reason| in_the_way(data, reason));
             }
             Err(error) if whole || attempts_left == 0 => return Err(error),
             Ok(()) if attempts_left == 0 => {
@@ -55,6 +56,17 @@ pub(crate) fn copy_to(data: &Path, account: Option<&Account>) -> Result<(), Erro
             }
             _ => {}
         }
+    }
+}
+
+/// Why a new cluster cannot be `data`.
+fn in_the_way(data: &Path, reason: io::Error) -> Error {
+    let shown = data.display();
+    match reason.kind() {
+        io::ErrorKind::DirectoryNotEmpty => Error::new(format!(
+            "{shown} is not empty, and not PostgreSQL's data: it has no PG_VERSION"
+        )),
+        _ => Error::while_doing(shown)(reason),
     }
 }
 

@@ -16,6 +16,9 @@ use crate::process::Lifetime;
 use crate::stack::{Plan, Postgres, Shutdown, Sockets};
 use crate::warn;
 
+/// From so many clientes on perf/large.sql lays them out as sql/001_schema.sql advises.
+const MANY: u64 = 1_000_000;
+
 /// Both numbers of a bank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size {
@@ -79,10 +82,10 @@ impl Data {
             let sentence = format!("{shown} has UNLOGGED tables, of a run with --store reckless");
             return Err(Error::new(sentence));
         }
-        // What perf/large.sql leaves for so many; another layout has other figures.
+        // What perf/large.sql leaves for MANY; another layout has other figures.
         let laid_out = "SELECT count(*) FROM pg_class WHERE oid = 'banco.clientes'::regclass
             AND 'fillfactor=100' = ANY (reloptions)";
-        if size.clientes >= 1_000_000 && self.ask(laid_out)? == 0 {
+        if size.clientes >= MANY && self.ask(laid_out)? == 0 {
             let sentence = format!("{shown} was laid out by another version: remove it");
             return Err(Error::new(sentence));
         }
@@ -104,7 +107,8 @@ impl Data {
         let each = size.rows / size.clientes;
         let sql = sql
             .replace("CLIENTES", &format!("{}::bigint", size.clientes))
-            .replace("EACH", &format!("{each}::bigint"));
+            .replace("EACH", &format!("{each}::bigint"))
+            .replace("MANY", &MANY.to_string());
         self.with_server(|postgres| {
             postgres.apply_sql()?;
             postgres.psql(&sql).map(|_| ())
