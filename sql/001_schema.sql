@@ -75,10 +75,11 @@ CREATE TABLE IF NOT EXISTS banco.clientes (
     -- The same few rows are updated all day. Free space on their page keeps an update on that page
     -- and out of the index (HOT), and the dead versions are pruned there, without a vacuum. Where
     -- there are millions of clientes, 80 takes less room, once most have their ten lotes (a row
-    -- grows from 76 bytes to 164 until then): ALTER TABLE, VACUUM FULL. And then 100: a page is
-    -- pruned when less is free on it than the fillfactor leaves, a tenth at least, so with 80 it
-    -- would be at each update, and with 100 it is at each fifth. (A cliente who comes later then
-    -- fills a page, and moves to another as he grows.)
+    -- grows from 76 bytes to 164 until then): with the replicas stopped, as it locks the table for
+    -- all of its time, ALTER TABLE, VACUUM FULL. And then 100: a page is pruned when less is free
+    -- on it than the fillfactor leaves, a tenth at least, so with 80 it would be at each update,
+    -- and with 100 it is at each fifth. (A cliente who comes later then fills a page, and moves to
+    -- another as he grows.)
     fillfactor = 50,
     -- What is left over goes soon: of few clientes once there are a thousand dead versions, of
     -- many once a fifth is dead, as PostgreSQL has it.

@@ -168,9 +168,9 @@ $$;
 
 -- The same where few clientes come twice: the first `primeiras` transacoes are of as many clientes,
 -- by ascending id, and those behind them are further ones of the same clientes. Else it is an
--- error. The former are locked, judged and written in one statement, so no row is searched for
--- twice: the more clientes, the more that saves (docs/decisions/0001-batch-procedure.md). Each of
--- the latter is a statement of its own.
+-- error, or there is no such cliente; nothing is applied. The former are locked, judged and written
+-- in one statement, so no row is searched for twice: the more clientes, the more that saves
+-- (docs/decisions/0001-batch-procedure.md). Each of the latter is a statement of its own.
 --
 -- An UPDATE takes its locks as it finds the rows. With nothing else to find them by it is the key's
 -- index, and so by ascending id, as everywhere.
@@ -297,7 +297,7 @@ BEGIN
 END
 $$;
 
--- Replicas of the version before call this one; the next release drops it.
+-- Replicas built before there was `primeiras` call this one; what follows 0.1.0 drops it.
 CREATE OR REPLACE FUNCTION banco.transacoes_distintas(
     ids bigint[], valores bigint[], descricoes text[],
     OUT resultado smallint[], OUT saldo bigint[], OUT limite bigint[]
