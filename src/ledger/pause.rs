@@ -259,6 +259,7 @@ mod tests {
             (16, 1),
             (64, 1),
             (64, 2),
+            (256, 2),
             (1_024, 1),
             (1_024, 2),
         ] {
@@ -268,8 +269,9 @@ mod tests {
                 // The next of one client, 100 us after its answer.
                 now_us += 100;
                 last = pause.left_to_wait_us(1, now_us);
-                waited_us += last.unwrap_or(0);
-                now_us += last.unwrap_or(0);
+                let wait_us = last.unwrap_or(0);
+                waited_us += wait_us;
+                now_us += wait_us;
                 pause.departed(now_us);
                 now_us += 300;
                 pause.landed(carried, 0, now_us);

@@ -233,18 +233,14 @@ fn the_databases_memory_holds_its_buffers_and_the_rest() {
     for name in [CONTEST, PROD, STREAM] {
         let db = &services(name)["db"];
         let told: Vec<String> = settings(db).into_iter().chain(in_file.clone()).collect();
-        let bytes = |name: &str| {
-            let value = told
-                .iter()
-                .find_map(|it| it.strip_prefix(name)?.strip_suffix("MB"));
-            value.unwrap().parse::<u64>().unwrap() * MB
-        };
-        let buffers = (bytes("shared_buffers=") / MB).to_string() + "MB";
-        let postgres = Postgres::private(&[("shared_buffers", &buffers)], &[]).unwrap();
+        let value = |name: &str| told.iter().find_map(|it| it.strip_prefix(name)).unwrap();
+        let bytes = |value: &str| value.strip_suffix("MB").unwrap().parse::<u64>().unwrap() * MB;
+        let buffers = value("shared_buffers=");
+        let postgres = Postgres::private(&[("shared_buffers", buffers)], &[]).unwrap();
         let shared = "SELECT sum(allocated_size) FROM pg_shmem_allocations";
         let shared: u64 = postgres.psql(shared).unwrap().parse().unwrap();
-        assert!(shared > bytes("shared_buffers="), "{name}: {shared}");
-        let used = shared + 4 * bytes("maintenance_work_mem=") + 3 * 10 * MB + 8 * MB;
+        assert!(shared > bytes(buffers), "{name}: {shared}");
+        let used = shared + 4 * bytes(value("maintenance_work_mem=")) + 3 * 10 * MB + 8 * MB;
         let memory = limits_of(db).memory_bytes;
         assert!(used <= memory, "{name}: {used} of {memory} bytes");
     }

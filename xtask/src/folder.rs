@@ -124,11 +124,17 @@ pub(crate) fn take_away(template: &Path) -> Result<PathBuf, Error> {
         Err(_) => return Ok(template.to_owned()),
     };
     let gone = template.with_file_name(format!("{TEMPLATE_PREFIX}-gone-{number}"));
-    match fs::rename(template, &gone) {
+    rename_if_there(template, &gone)?;
+    Ok(gone)
+}
+
+/// Takes a folder its name in one step, before its files go.
+pub(crate) fn rename_if_there(path: &Path, gone: &Path) -> Result<(), Error> {
+    match fs::rename(path, gone) {
         Err(reason) if reason.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::while_doing(template.display())(reason))
+            Err(Error::while_doing(path.display())(reason))
         }
-        _ => Ok(gone),
+        _ => Ok(()),
     }
 }
 

@@ -221,12 +221,8 @@ impl Home {
         postmaster::stop(&self.data)?;
         let gone = self.data.with_extension("gone");
         remove(&gone)?;
-        match fs::rename(&self.data, &gone) {
-            Err(reason) if reason.kind() != ErrorKind::NotFound => {
-                Err(Error::while_doing(self.data.display())(reason))
-            }
-            _ => remove(&gone),
-        }
+        folder::rename_if_there(&self.data, &gone)?;
+        remove(&gone)
     }
 
     /// Removes everything, also the clusters' templates.

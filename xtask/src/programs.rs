@@ -12,8 +12,7 @@ use crate::error::Error;
 /// newest of Debian's /usr/lib/postgresql/*/bin. A client program that `PG_BIN` lacks (some
 /// packages have the server alone) is looked for in the other places.
 pub fn postgresql(name: &str) -> Result<PathBuf, Error> {
-    chosen_postgresql()?;
-    let chosen = env::var_os("PG_BIN").map(PathBuf::from);
+    let chosen = chosen_postgresql()?;
     if let Some(found) = chosen.and_then(|folder| executable(&folder.join(name))) {
         return Ok(found);
     }
@@ -27,22 +26,23 @@ pub fn postgresql(name: &str) -> Result<PathBuf, Error> {
     found.ok_or_else(|| Error::new(format!("PostgreSQL's `{name}` is not on this machine")))
 }
 
-/// Whether the folder `PG_BIN`, if that is set, has the server's programs.
-pub(crate) fn chosen_postgresql() -> Result<(), Error> {
-    match env::var_os("PG_BIN") {
-        Some(folder) => has_server(Path::new(&folder)),
-        None => Ok(()),
-    }
+/// The folder `PG_BIN`, if that is set.
+///
+/// # Errors
+/// It lacks a program of the server.
+pub(crate) fn chosen_postgresql() -> Result<Option<PathBuf>, Error> {
+    let chosen = env::var_os("PG_BIN").map(PathBuf::from);
+    chosen.map(with_server).transpose()
 }
 
-fn has_server(folder: &Path) -> Result<(), Error> {
+fn with_server(folder: PathBuf) -> Result<PathBuf, Error> {
     let mut needed = ["initdb", "postgres"].into_iter();
     match needed.find(|name| executable(&folder.join(name)).is_none()) {
         Some(name) => Err(Error::new(format!(
             "PG_BIN is {}, and there is no `{name}` in it",
             folder.display()
         ))),
-        None => Ok(()),
+        None => Ok(folder),
     }
 }
 
@@ -160,8 +160,9 @@ mod tests {
     #[test]
     fn a_chosen_folder_without_the_server_is_named() {
         let postgres = postgresql("postgres").unwrap();
-        assert!(has_server(postgres.parent().unwrap()).is_ok());
-        let said = has_server(Path::new("/nonexistent")).unwrap_err();
+        let folder = postgres.parent().unwrap().to_owned();
+        assert_eq!(with_server(folder.clone()).unwrap(), folder);
+        let said = with_server("/nonexistent".into()).unwrap_err();
         let expected = "PG_BIN is /nonexistent, and there is no `initdb` in it";
         assert_eq!(said.to_string(), expected);
     }
